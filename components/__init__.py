@@ -1,0 +1,1 @@
+"""KFP faces of the stages: signature, image, resources. No logic; the library does the work."""

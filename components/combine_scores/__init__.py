@@ -1,0 +1,3 @@
+from components.combine_scores.component import combine_scores
+
+__all__ = ["combine_scores"]

@@ -1,0 +1,3 @@
+from components.register_adapter.component import register_adapter
+
+__all__ = ["register_adapter"]

@@ -1,0 +1,3 @@
+from components.sample_candidates.component import sample_candidates
+
+__all__ = ["sample_candidates"]

@@ -1,0 +1,3 @@
+from components.score_alignment.component import score_alignment
+
+__all__ = ["score_alignment"]

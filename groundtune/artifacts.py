@@ -1,0 +1,317 @@
+"""Artifact folders: `part-*.parquet`, `rejected.parquet`, `manifest.json`, written last.
+
+A folder without a manifest does not exist. Finished parts of an unfinished artifact wait in a state folder (a path
+or an s3:// prefix) under a key that holds everything that determines them, so a killed stage goes on where it was.
+"""
+
+import importlib.metadata
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import groundtune
+from groundtune import storage
+from groundtune.digests import digest_file, digest_of, digest_rows
+from groundtune.errors import ArtifactError, SettingError, TooManyRejected
+from groundtune.records import KINDS, REJECTED, SCHEMA_VERSION
+
+MANIFEST = "manifest.json"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished artifact folder, opened for reading."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return str(self.manifest["kind"])
+
+    @property
+    def digest(self) -> str:
+        """Identity of content, settings and lineage; the same whatever the machine, the time or the shards."""
+        return str(self.manifest["digest"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return dict(self.manifest["settings"])
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """Figures that the stage reported about its rows."""
+        return dict(self.manifest["results"])
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What a UI shows of the artifact: digest, counts, figures."""
+        counts = {name: self.manifest[name] for name in ("rows", "rejected", "rejected_reasons")}
+        return {"digest": self.digest, **counts, **self.results}
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """The figures as flat numbers, for metrics."""
+        return flat_scalars(self.results)
+
+    def __len__(self) -> int:
+        return int(self.manifest["rows"])
+
+    def rows(self) -> Iterator[Row]:
+        """Rows in their order, a Parquet part in memory at a time."""
+        for part in self.manifest["parts"]:
+            yield from _plain_rows(pq.read_table(self.path / part["file"], schema=KINDS[self.kind]))
+
+    def rejected(self) -> list[Row]:
+        return _plain_rows(pq.read_table(self.path / "rejected.parquet", schema=REJECTED))
+
+
+def read_artifact(path: str | Path, kind: str) -> Artifact:
+    """Open an artifact folder; checks kind, schema version and the bytes of every part.
+
+    Raises ArtifactError when it is unfinished, damaged, or something else than `kind`.
+    """
+    folder = Path(path)
+    if not (folder / MANIFEST).is_file():
+        raise ArtifactError(f"{folder}: no {MANIFEST}: the stage that writes it did not finish")
+    manifest = json.loads((folder / MANIFEST).read_text())
+    if manifest.get("kind") != kind:
+        raise ArtifactError(f"{folder}: holds {manifest.get('kind')!r}, expected {kind!r}")
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{folder}: schema version {manifest.get('schema_version')}, this groundtune reads {SCHEMA_VERSION}"
+        )
+    for part in manifest["parts"]:
+        file = folder / part["file"]
+        if not file.is_file() or digest_file(file) != part["sha256"]:
+            raise ArtifactError(f"{file}: missing or changed since it was written")
+    return Artifact(folder, manifest)
+
+
+@dataclass
+class ArtifactWriter:
+    """Writes one artifact; `write_part` as often as wanted, in any order of `index`, then `finish` once.
+
+    parents: name -> digest of every input. state: folder or s3:// prefix for finished parts ("" keeps them beside
+    `path`). shard: (index, count) when this writes a slice of the whole.
+    """
+
+    path: Path
+    kind: str
+    settings: Mapping[str, Any]
+    parents: Mapping[str, str]
+    state: str = ""
+    shard: tuple[int, int] = (0, 1)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.path = Path(self.path)
+        identity = [self.kind, SCHEMA_VERSION, dict(self.settings), dict(self.parents), list(self.shard), self.extra]
+        self._state = state_location(self.state, self.path, self.kind, identity)
+        self._done = set(storage.list_files(self._state))
+
+    def has_part(self, index: int) -> bool:
+        """True when an earlier, interrupted run already wrote this part."""
+        return self._name(index) in self._done
+
+    def write_part(self, index: int, rows: list[Row], rejected: list[Row] | None = None) -> None:
+        """Store one part durably: rejected rows first, then the rows, whose presence marks the part as done."""
+        self._store(f"rejected-{index:05d}.parquet", rejected or [], REJECTED)
+        self._store(self._name(index), rows, KINDS[self.kind])
+
+    def finish(
+        self,
+        rows_in: int,
+        *,
+        unit: str = "",
+        max_rejected_share: float = 1.0,
+        results: Callable[[Artifact], Mapping[str, Any]] | None = None,
+    ) -> Artifact:
+        """Assemble the folder and rename it into place, manifest last.
+
+        rows_in: how many input units there were. unit: the column whose distinct values count the units that came out
+        (default: every row is one). results: figures about the rows (counts, metrics, throughput), computed on the
+        finished rows and kept in the manifest, outside the digest.
+        Raises ArtifactError unless rows_in = units out + rejected: nothing may be lost; TooManyRejected when the
+        rejected share exceeds the limit.
+        """
+        with building_folder(self.path) as building:
+            manifest = self._assemble(building, rows_in, unit, max_rejected_share)
+            manifest["results"] = dict(results(Artifact(building, manifest)) if results else {})
+            write_manifest(building, manifest)
+        storage.remove(self._state)
+        return Artifact(self.path, manifest)
+
+    def _assemble(self, building: Path, rows_in: int, unit: str, max_rejected_share: float) -> dict[str, Any]:
+        parts = sorted(name for name in storage.list_files(self._state) if name.startswith("part-"))
+        rejected: list[Row] = []
+        counts: dict[str, int] = {}
+        for name in parts:
+            storage.fetch_file(storage.join(self._state, name), building / name)
+            counts[name] = pq.read_metadata(building / name).num_rows
+            refused = storage.fetch_file(
+                storage.join(self._state, name.replace("part-", "rejected-")), building / ".rejected"
+            )
+            rejected += _plain_rows(pq.read_table(refused, schema=REJECTED))
+            refused.unlink()
+        _write_parquet(building / "rejected.parquet", rejected, REJECTED)
+        rows = out = sum(counts.values())
+        if unit:
+            out = len({value for name in parts for value in pq.read_table(building / name, columns=[unit])[0].to_pylist()})
+        if rows_in != out + len(rejected):
+            raise ArtifactError(
+                f"{self.path}: {rows_in} in, {out} out and {len(rejected)} rejected: some were lost or doubled"
+            )
+        reasons = Counter(row["reason"] for row in rejected)
+        if rows_in and len(rejected) > max_rejected_share * rows_in:
+            worst = "\n  ".join(row["detail"] for row in rejected[:5])
+            raise TooManyRejected(
+                f"{len(rejected)} of {rows_in} rows were rejected ({dict(reasons)}), the limit is "
+                f"{max_rejected_share:.1%} (max_rejected_share). The first:\n  {worst}"
+            )
+        schema = KINDS[self.kind]
+        content = digest_rows(
+            row for name in parts for row in _plain_rows(pq.read_table(building / name, schema=schema))
+        )
+        identity = {
+            "kind": self.kind,
+            "schema_version": SCHEMA_VERSION,
+            "content_digest": content,
+            "rejected_digest": digest_rows(rejected),
+            "settings": dict(self.settings),
+            "parents": dict(self.parents),
+        }
+        return {
+            **identity,
+            "digest": digest_of(identity),
+            "rows": rows,
+            "rows_in": rows_in,
+            "rejected": len(rejected),
+            "rejected_reasons": dict(sorted(reasons.items())),
+            "shard": list(self.shard),
+            "parts": [
+                {"file": name, "rows": counts[name], "sha256": digest_file(building / name)} for name in parts
+            ],
+            "extra": self.extra,
+            **provenance(),
+        }
+
+    def _name(self, index: int) -> str:
+        return f"part-{index:05d}.parquet"
+
+    def _store(self, name: str, rows: list[Row], schema: pa.Schema) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / name
+            _write_parquet(file, rows, schema)
+            storage.publish_file(file, storage.join(self._state, name))
+        self._done.add(name)
+
+
+def state_location(state: str, path: Path, kind: str, identity: Any) -> str:
+    """Where the unfinished parts of an artifact wait, under a key of its identity: below `state`, else below the
+    environment's GROUNDTUNE_STATE (path or s3:// prefix; where, not what, so never a setting), else beside `path`."""
+    root = state or storage.state_root() or str(path.with_name(path.name + ".state"))
+    return storage.join(root, f"{kind}-{digest_of(identity)[:24]}")
+
+
+@contextmanager
+def building_folder(path: Path) -> Iterator[Path]:
+    """A folder beside `path` to build in; it takes the place of `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    building.chmod(0o755)
+    try:
+        yield building
+        if path.is_dir():  # what an interrupted run left, or an empty folder that KFP made for us
+            shutil.rmtree(path)
+        os.replace(building, path)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """The last file of an artifact."""
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+
+
+def provenance() -> dict[str, Any]:
+    """What made an artifact; never part of its digest."""
+    return {
+        "groundtune": groundtune.__version__,
+        "packages": package_versions(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def reject(record_id: str, reason: str, detail: str) -> Row:
+    """One row of rejected.parquet."""
+    return {"id": record_id, "reason": reason, "detail": detail}
+
+
+def flat_scalars(results: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """{"a": {"b": 1, "c": {"value": 2, "low": 1}}} -> {"a.b": 1, "a.c": 2}; what is not a number is left out."""
+    flat: dict[str, float] = {}
+    for name, value in results.items():
+        if isinstance(value, Mapping):
+            if "value" in value:
+                value = value["value"]
+            else:
+                flat |= flat_scalars(value, f"{prefix}{name}.")
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            flat[f"{prefix}{name}"] = float(value)
+    return flat
+
+
+def parts_of(items: list[Any], size: int) -> Iterator[tuple[int, list[Any]]]:
+    """(index, slice) of `size` items: the plan of parts, the same at every start."""
+    for index, start in enumerate(range(0, len(items), size)):
+        yield index, items[start : start + size]
+
+
+def shard_of(items: list[Any], index: int, count: int) -> list[Any]:
+    """The contiguous slice that shard `index` of `count` works on; together the shards are the whole, in order."""
+    return items[len(items) * index // count : len(items) * (index + 1) // count]
+
+
+def parse_shard(shard: str) -> tuple[int, int]:
+    """ "1/4" -> (1, 4): the second of four."""
+    index, _, count = shard.partition("/")
+    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+        raise SettingError("shard", shard, "index/count, e.g. 0/4")
+    return int(index), int(count)
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of what can change a number."""
+    found = {}
+    for name in ("torch", "transformers", "peft", "numpy", "pyarrow", "pillow"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _write_parquet(file: Path, rows: Iterable[Row], schema: pa.Schema) -> None:
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), file, compression="zstd")
+
+
+def _plain_rows(table: pa.Table) -> list[Row]:
+    rows: list[Row] = table.to_pylist()
+    maps = [column.name for column in table.schema if pa.types.is_map(column.type)]
+    for row in rows:
+        for name in maps:
+            row[name] = dict(row[name] or [])
+    return rows

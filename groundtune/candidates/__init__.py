@@ -1,0 +1,1 @@
+"""From prompts to scored pools: sampling, alignment with the image, confidence of the model."""

@@ -1,0 +1,81 @@
+"""The `claims` scorer: an LVLM is asked yes or no about each sentence; P(yes) renormalised over yes and no.
+
+All questions about one image share the image encoding and the start of the prompt (`vlm.branches`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from groundtune.candidates.alignment_score.scorer import ImageClaims
+from groundtune.errors import CheckpointError
+from groundtune.vlm.branches import branch_next_logprobs
+from groundtune.vlm.loader import load_vlm
+from groundtune.vlm.prefix_sharing import split_on_prefix
+from groundtune.vlm.prompt import Prefix, encode_prefix, prompt_ids, render
+
+_YES = ("Yes", "yes", "YES")
+_NO = ("No", "no", "NO")
+
+
+class ClaimsScorer:
+    """Raw score of a sentence: log P(yes) - log P(no), nats; its logistic is P(yes | yes or no)."""
+
+    name = "claims"
+
+    def __init__(self, checkpoint: Path, template: str):
+        self.vlm = load_vlm(checkpoint)
+        self.template = template
+        self.digest = self.vlm.digest
+        self._yes, self._no = self._first_tokens(_YES), self._first_tokens(_NO)
+        if set(self._yes) & set(self._no):
+            raise CheckpointError(f"{checkpoint}: its tokenizer starts yes and no alike; the claims scorer cannot run")
+
+    @torch.inference_mode()
+    def score(self, batch: Sequence[ImageClaims]) -> list[list[float]]:
+        prefixes, branches = [], []
+        for claims in batch:
+            prefix, questions = self._questions(claims)
+            prefixes.append(prefix)
+            branches.append(questions)
+        answers = branch_next_logprobs(self.vlm, prefixes, branches, [*self._yes, *self._no])
+        cut = len(self._yes)
+        return [
+            [float(torch.logsumexp(row[:cut], 0) - torch.logsumexp(row[cut:], 0)) for row in image]
+            for image in answers
+        ]
+
+    def _questions(self, claims: ImageClaims) -> tuple[Prefix, list[list[int]]]:
+        """The part that all questions about this image share, and the rest of each."""
+        asked = [self.template.format(sentence=sentence) for sentence in claims.sentences]
+        first = encode_prefix(self.vlm, claims.prompt["id"], asked[0], claims.image)
+        ids = [first.input_ids.tolist(), *(self._expanded(question, first) for question in asked[1:])]
+        shared, branches = split_on_prefix(ids)
+        return replace(first, input_ids=torch.tensor(shared)), branches
+
+    def _expanded(self, question: str, like: Prefix) -> list[int]:
+        """Token ids of another question about the same image, without preparing its pixels again."""
+        image_token = self.vlm.processor.image_token_id
+        count = int((like.input_ids == image_token).sum())
+        ids = prompt_ids(self.vlm, render(self.vlm, question))
+        place = ids.index(image_token)
+        return ids[:place] + [image_token] * count + ids[place + 1 :]
+
+    def _first_tokens(self, words: tuple[str, ...]) -> list[int]:
+        """First token of each spelling, as it follows the rendered prompt."""
+        text = render(self.vlm, self.template.format(sentence="x"))
+        encode = self.vlm.tokenizer
+        found = set()
+        for word in words:
+            for glue in ("", " "):
+                bare = encode(text, add_special_tokens=False)["input_ids"]
+                full = encode(text + glue + word, add_special_tokens=False)["input_ids"]
+                if full[: len(bare)] == bare and len(full) > len(bare):
+                    found.add(full[len(bare)])
+        blank = encode(text + " ", add_special_tokens=False)["input_ids"]
+        found -= set(blank[-1:])  # a lone space says neither yes nor no
+        if not found:
+            raise CheckpointError(f"the tokenizer has no token that starts {words[0]!r} after the prompt")
+        return sorted(found)

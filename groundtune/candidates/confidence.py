@@ -1,0 +1,122 @@
+"""score_confidence: the model's own belief in each candidate (M3PO step 2), by one named engine.
+
+The pass runs once: its token log-probs are the reference of DPO as well (`training.reference`).
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from groundtune import storage, tracking
+from groundtune.artifacts import Artifact, ArtifactWriter, Row, parse_shard, parts_of, read_artifact, reject
+from groundtune.candidates.entropy import pool_entropy
+from groundtune.candidates.pools import Pool, read_pools
+from groundtune.digests import digest_of
+from groundtune.errors import RecordError
+from groundtune.images import ImageStore
+from groundtune.progress import Progress, say
+from groundtune.settings import ConfidenceSettings
+from groundtune.vlm.branches import branch_logprobs
+from groundtune.vlm.loader import Vlm, load_vlm
+from groundtune.vlm.prompt import encode_prefix
+
+STAGE = "score_confidence"
+
+
+def run(
+    prompts: str | Path,
+    candidates: str | Path,
+    images_root: str,
+    model: str,
+    out: str | Path,
+    settings: ConfidenceSettings | Mapping[str, Any],
+    *,
+    adapter: str = "",
+    shard: str = "0/1",
+) -> Artifact:
+    """Log-prob of every token of every candidate under the model that wrote it: float32, nats, temperature 1.
+
+    candidates: the shard to score; its prompts are looked up in `prompts`. A candidate whose log-probs are not finite
+    is rejected with a reason.
+    """
+    settings = ConfidenceSettings.of(settings, STAGE)
+    index, count = parse_shard(shard)
+    source, pool_rows = read_artifact(prompts, "prompts"), read_artifact(candidates, "candidates")
+    pools = read_pools(source, pool_rows)
+    vlm = load_vlm(storage.local_folder(model), adapter=storage.local_folder(adapter) if adapter else None)
+    parents = {"candidates": pool_rows.digest, "model": vlm.digest, "adapter": vlm.adapter_digest}
+    key = reference_key(vlm.digest, vlm.adapter_digest, str(vlm.dtype))
+    with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents, shard=(index, count)) as log:
+        writer = ArtifactWriter(Path(out), "confidence", settings.to_mapping(), parents, shard=(index, count))
+        store = ImageStore(images_root)
+        progress = Progress(STAGE, len(pools), "prompts")
+        for number, part in parts_of(pools, settings.prompts_per_part):
+            if writer.has_part(number):
+                progress.skip(len(part))
+                continue
+            rows, rejected = _score(vlm, part, store, settings, key)
+            writer.write_part(number, rows, rejected)
+            progress.add(len(part))
+        artifact = writer.finish(
+            len(pool_rows),
+            results=lambda made: {
+                "candidates": len(made),
+                "mean_confidence": sum(row["confidence"] for row in made.rows()) / max(len(made), 1),
+                "prompts_per_second": progress.rate,
+            },
+        )
+        say(STAGE, f"{len(artifact):,} candidates, mean {artifact.results['mean_confidence']:.3f} nats a token")
+        log.metrics(artifact.results)
+        log.tag("output.digest", artifact.digest)
+        return artifact
+
+
+def reference_key(model_digest: str, adapter_digest: str, dtype: str) -> str:
+    """Identity of reference log-probs: a cache with another key must not be used as the reference of a training."""
+    return digest_of({"model": model_digest, "adapter": adapter_digest, "dtype": dtype, "aggregation": "token"})
+
+
+def _score(
+    vlm: Vlm, pools: list[Pool], store: ImageStore, settings: ConfidenceSettings, key: str
+) -> tuple[list[Row], list[Row]]:
+    rejected: list[Row] = []
+    prefixes, readable = [], []
+    for pool in pools:
+        prompt = pool.prompt
+        try:
+            image = store.open(prompt["id"], prompt["image"], prompt["image_sha256"])
+            prefixes.append(encode_prefix(vlm, prompt["id"], prompt["instruction"], image))
+            readable.append(pool)
+        except RecordError as error:
+            rejected += [reject(row["candidate_id"], error.field, str(error)) for row in pool.candidates]
+    branches = [[row["token_ids"] for row in pool.candidates] for pool in readable]
+    scored = branch_logprobs(vlm, prefixes, branches, token_budget=settings.token_budget)
+    rows: list[Row] = []
+    for pool, logprobs in zip(readable, scored, strict=True):
+        good = []
+        for candidate, values in zip(pool.candidates, logprobs, strict=True):
+            tokens = values.tolist()
+            if tokens and all(math.isfinite(value) for value in tokens):
+                good.append((candidate, tokens))
+            else:
+                problem = f"log-probs are not finite or empty ({len(tokens)} tokens)"
+                error = RecordError(candidate["candidate_id"], "confidence", problem)
+                rejected.append(reject(candidate["candidate_id"], "confidence", str(error)))
+        if not good:
+            continue
+        entropy = pool_entropy([sum(tokens) / len(tokens) for _, tokens in good])
+        rows += [_row(candidate, tokens, entropy, key) for candidate, tokens in good]
+    return rows, rejected
+
+
+def _row(candidate: Row, tokens: list[float], entropy: float, key: str) -> Row:
+    return {
+        "prompt_id": candidate["prompt_id"],
+        "candidate_id": candidate["candidate_id"],
+        "token_logprobs": tokens,
+        "logprob_sum": math.fsum(tokens),
+        "confidence": math.fsum(tokens) / len(tokens),
+        "pool_entropy": entropy,
+        "reference_key": key,
+    }

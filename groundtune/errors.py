@@ -1,0 +1,47 @@
+"""Errors that a person can act on.
+
+Every message says who (record id or setting), what was found, what was expected, and what to change. Anything
+that a user's input can cause is one of these; any other exception is a bug of ours.
+"""
+
+
+class GroundtuneError(Exception):
+    """The parent of all errors that input or environment can cause."""
+
+
+class SettingError(GroundtuneError):
+    """A setting has a wrong name, type or value."""
+
+    def __init__(self, setting: str, found: object, expected: str, where: str = ""):
+        self.setting = setting
+        place = f" in {where}" if where else ""
+        super().__init__(f"setting {setting!r}{place} is {found!r}: expected {expected}")
+
+
+class RecordError(GroundtuneError):
+    """One record cannot be used. Stages turn it into a row of `rejected.parquet`; the other rows go on."""
+
+    def __init__(self, record_id: str, field: str, problem: str, place: str = ""):
+        self.record_id, self.field, self.problem, self.place = record_id, field, problem, place
+        prefix = f"{place} " if place else ""
+        super().__init__(f'{prefix}id="{record_id}": {field}: {problem}')
+
+
+class TooManyRejected(GroundtuneError):
+    """More records were rejected than the limit allows."""
+
+
+class CheckpointError(GroundtuneError):
+    """A model folder is missing, incomplete, or asks for something unsafe (pickle, remote code)."""
+
+
+class ArtifactError(GroundtuneError):
+    """An artifact folder is unfinished, damaged, of the wrong kind, or of another schema version."""
+
+
+class StorageError(GroundtuneError):
+    """A path or bucket cannot be reached, read or written."""
+
+
+class TrackingError(GroundtuneError):
+    """The MLflow server cannot be reached or refuses a request."""

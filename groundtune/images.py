@@ -1,0 +1,99 @@
+"""Image references: resolved below the data root or in S3, checked before they are decoded, pinned by sha256."""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from groundtune import storage
+from groundtune.errors import GroundtuneError, RecordError, StorageError
+
+Image.MAX_IMAGE_PIXELS = None  # our own limit is checked, with a better message, before anything is decoded
+
+
+@dataclass(frozen=True)
+class ImageStore:
+    """Reads images by reference. root: the data root, a folder or s3:// prefix that relative references start from."""
+
+    root: str
+    max_pixels: int = 64_000_000
+    allow_http: bool = False
+
+    def read(self, record_id: str, reference: str, place: str = "") -> bytes:
+        """The file's bytes. Raises RecordError: outside the root, http(s) not allowed, missing or unreadable."""
+
+        def refuse(problem: str) -> RecordError:
+            return RecordError(record_id, "image", problem, place)
+
+        if not reference:
+            raise refuse("no image; expected a path below the data root or an s3:// URI")
+        if reference.startswith(("http://", "https://")):
+            if not self.allow_http:
+                raise refuse(f'"{reference}" is an http(s) reference, which is off (allow_http_images)')
+            return _read_http(reference, refuse)
+        try:
+            if storage.is_s3(reference):
+                return storage.read_bytes(reference)
+            if storage.is_s3(self.root):
+                if ".." in Path(reference).parts or reference.startswith("/"):
+                    raise refuse(f'"{reference}" leaves the data root {self.root}')
+                return storage.read_bytes(storage.join(self.root, reference))
+        except StorageError as error:
+            raise refuse(f'"{reference}": {error}') from error
+        root = Path(self.root).resolve()
+        path = (root / reference).resolve()  # follows links: a link out of the root is outside as well
+        if not path.is_relative_to(root):
+            raise refuse(f'"{reference}" leaves the data root {root}')
+        if not path.is_file():
+            raise refuse(f'"{reference}" does not exist below the data root {root}')
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise refuse(f'"{reference}" cannot be read: {error.strerror}') from error
+
+    def open(self, record_id: str, reference: str, sha256: str = "", place: str = "") -> Image.Image:
+        """The decoded RGB image; with `sha256` given, exactly that file.
+
+        Raises RecordError: not an image, truncated, more than `max_pixels`, or changed since preparation.
+        """
+        data = self.read(record_id, reference, place)
+        if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+            raise RecordError(record_id, "image", f'"{reference}" changed since prepare_prompts read it', place)
+        return decode(data, record_id, reference, self.max_pixels, place)
+
+
+def decode(data: bytes, record_id: str, reference: str, max_pixels: int, place: str = "") -> Image.Image:
+    """bytes -> RGB image, with the pixel limit checked on the header."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data))
+            pixels = image.width * image.height
+            if pixels > max_pixels:
+                raise RecordError(
+                    record_id,
+                    "image",
+                    f'"{reference}" has {pixels / 1e6:.4g} Mpx, the limit is {max_pixels / 1e6:.4g} Mpx '
+                    "(max_image_pixels)",
+                    place,
+                )
+            return image.convert("RGB")
+    except GroundtuneError:
+        raise
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise RecordError(record_id, "image", f'"{reference}" is not a readable image: {error}', place) from error
+
+
+def _read_http(reference: str, refuse: Callable[[str], RecordError]) -> bytes:
+    import requests
+
+    try:
+        answer = requests.get(reference, timeout=20)
+        answer.raise_for_status()
+        return answer.content
+    except requests.RequestException as error:
+        raise refuse(f'"{reference}" cannot be fetched: {error}') from error

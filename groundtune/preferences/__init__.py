@@ -1,0 +1,1 @@
+"""From scored pools to preference pairs."""

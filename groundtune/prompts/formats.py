@@ -1,0 +1,113 @@
+"""Readers of prompt files: JSONL, Parquet, and LLaVA conversation JSON. They only read; `prepare` judges."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from groundtune.errors import RecordError, SettingError
+
+IMAGE_TOKEN = "<image>"
+Raw = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ReadRow:
+    """One row as found: its place ("prompts.jsonl:418"), and either its fields or what is wrong with it."""
+
+    place: str
+    fields: Raw
+    error: RecordError | None = None
+
+
+def read_rows(file: Path) -> Iterator[ReadRow]:
+    """All rows of a prompt file, the unreadable ones included.
+
+    .jsonl: an object a line. .json: a list of LLaVA conversations. .parquet: columns of the same names.
+    Raises SettingError when the file as a whole is not of these formats.
+    """
+    suffix = file.suffix.lower()
+    if suffix == ".jsonl":
+        yield from _read_jsonl(file)
+    elif suffix == ".json":
+        yield from _read_llava(file)
+    elif suffix == ".parquet":
+        yield from _read_parquet(file)
+    else:
+        raise SettingError("prompts", file.name, "a .jsonl, .json (LLaVA conversations) or .parquet file")
+
+
+def _read_jsonl(file: Path) -> Iterator[ReadRow]:
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            place = f"{file.name}:{number}"
+            try:
+                value = json.loads(line)
+            except json.JSONDecodeError as error:
+                yield _unreadable(place, f"not JSON: {error.msg} at column {error.colno}")
+                continue
+            yield from _object(place, value)
+
+
+def _read_parquet(file: Path) -> Iterator[ReadRow]:
+    try:
+        source = pq.ParquetFile(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SettingError("prompts", file.name, f"a Parquet file ({error})") from error
+    number = 0
+    for batch in source.iter_batches(batch_size=1024):
+        for row in batch.to_pylist():
+            number += 1
+            yield from _object(f"{file.name}:{number}", row)
+
+
+def _read_llava(file: Path) -> Iterator[ReadRow]:
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SettingError("prompts", file.name, f"a JSON list of LLaVA conversations ({error})") from error
+    if not isinstance(rows, list):
+        raise SettingError("prompts", file.name, "a JSON list of LLaVA conversations")
+    for number, row in enumerate(rows, 1):
+        place = f"{file.name}:{number}"
+        if not isinstance(row, dict) or "conversations" not in row:
+            yield from _object(place, row)
+            continue
+        yield _from_conversation(place, row)
+
+
+def _from_conversation(place: str, row: Raw) -> ReadRow:
+    """First human turn -> instruction (its `<image>` taken out), first gpt turn -> reference answer."""
+    identity = str(row.get("id", place))
+    turns = row["conversations"]
+    if not isinstance(turns, list) or not all(isinstance(t, dict) and "value" in t for t in turns):
+        problem = "expected a list of turns with `from` and `value`"
+        return ReadRow(place, row, RecordError(identity, "conversations", problem, place))
+    human = next((str(t["value"]) for t in turns if t.get("from") in ("human", "user")), None)
+    answer = next((str(t["value"]) for t in turns if t.get("from") in ("gpt", "assistant")), "")
+    if human is None:
+        problem = "no turn of `human`: nothing to ask"
+        return ReadRow(place, row, RecordError(identity, "conversations", problem, place))
+    if human.count(IMAGE_TOKEN) != 1:
+        problem = f"the human turn holds {human.count(IMAGE_TOKEN)} {IMAGE_TOKEN}, expected exactly one"
+        return ReadRow(place, row, RecordError(identity, "conversations", problem, place))
+    fields = {key: value for key, value in row.items() if key != "conversations"}
+    instruction = human.replace(IMAGE_TOKEN, "", 1).strip()
+    return ReadRow(place, {**fields, "instruction": instruction, "reference_answer": answer})
+
+
+def _object(place: str, value: Any) -> Iterator[ReadRow]:
+    if isinstance(value, dict):
+        yield ReadRow(place, value)
+    else:
+        yield _unreadable(place, f"a {type(value).__name__}, expected an object with id, image and instruction")
+
+
+def _unreadable(place: str, problem: str) -> ReadRow:
+    return ReadRow(place, {}, RecordError(place, "row", problem, place))

@@ -1,0 +1,125 @@
+"""The rows of every artifact kind: one Arrow schema a kind. `docs/reference/artifacts.md` explains each column."""
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+_tokens = pa.list_(pa.int32())
+_logprobs = pa.list_(pa.float32())
+
+PROMPTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("image", pa.string()),  # relative to the data root, or an s3:// URI
+        ("image_sha256", pa.string()),
+        ("image_width", pa.int32()),
+        ("image_height", pa.int32()),
+        ("instruction", pa.string()),
+        ("reference_answer", pa.string()),  # "" when the user gave none
+        ("tags", pa.list_(pa.string())),
+    ]
+)
+
+CANDIDATES = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("candidate_id", pa.string()),  # "<prompt id>#<index of the first sample with this text>"
+        ("text", pa.string()),
+        ("token_ids", _tokens),  # ends with the end-of-sequence token when `finished`
+        ("finished", pa.bool_()),  # False: cut at max_new_tokens
+        ("multiplicity", pa.int32()),  # how many of the K samples said exactly this: a vote
+        ("engine", pa.string()),
+    ]
+)
+
+ALIGNMENT = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("candidate_id", pa.string()),
+        ("sentences", pa.list_(pa.string())),
+        ("scorer", pa.string()),
+        ("sentence_scores", pa.list_(pa.float32())),  # raw, on the scorer's own scale, a number a sentence
+        ("raw_mean", pa.float32()),
+        ("raw_min", pa.float32()),
+    ]
+)
+
+CONFIDENCE = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("candidate_id", pa.string()),
+        ("token_logprobs", _logprobs),  # nats, float32, temperature 1, under the model that sampled
+        ("logprob_sum", pa.float32()),
+        ("confidence", pa.float32()),  # mean over tokens
+        ("pool_entropy", pa.float32()),  # nats, of the prompt's pool
+        ("reference_key", pa.string()),  # digest of all that determines these numbers
+    ]
+)
+
+SCORES = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("candidate_id", pa.string()),
+        ("text", pa.string()),
+        ("multiplicity", pa.int32()),
+        ("finished", pa.bool_()),
+        ("mas", pa.float32()),  # [0, 1]
+        ("scorers", pa.map_(pa.string(), pa.float32())),  # each scorer's calibrated value
+        ("worst_sentence", pa.string()),  # the sentence that MAS likes least
+        ("confidence", pa.float32()),
+        ("pool_entropy", pa.float32()),
+    ]
+)
+
+PAIRS = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("prompt_id", pa.string()),
+        ("chosen_id", pa.string()),
+        ("rejected_id", pa.string()),
+        ("chosen", pa.string()),
+        ("rejected", pa.string()),
+        ("chosen_mas", pa.float32()),
+        ("rejected_mas", pa.float32()),
+        ("chosen_confidence", pa.float32()),  # mean log-prob, nats
+        ("rejected_confidence", pa.float32()),
+        ("chosen_m3p", pa.float32()),  # M3P+ of the chosen
+        ("rejected_m3p", pa.float32()),  # M3P- of the rejected
+        ("hardness", pa.float32()),  # gap~ + mu * c~(rejected): the ranking of prompts
+        ("pool_entropy", pa.float32()),
+        ("worst_sentence", pa.string()),  # of the rejected answer
+        ("curriculum_stage", pa.int32()),
+        ("weight", pa.float32()),
+    ]
+)
+
+ANSWERS = pa.schema(
+    [
+        ("benchmark", pa.string()),
+        ("question_id", pa.string()),
+        ("image", pa.string()),
+        ("question", pa.string()),
+        ("truth", pa.string()),  # label, or a JSON list of objects
+        ("answer", pa.string()),
+        ("parsed", pa.string()),  # what the benchmark's parser read out of the answer
+        ("correct", pa.bool_()),
+    ]
+)
+
+REJECTED = pa.schema(
+    [
+        ("id", pa.string()),
+        ("reason", pa.string()),  # a short code, counted in the manifest
+        ("detail", pa.string()),  # the sentence a person reads
+    ]
+)
+
+KINDS: dict[str, pa.Schema] = {
+    "prompts": PROMPTS,
+    "candidates": CANDIDATES,
+    "alignment": ALIGNMENT,
+    "confidence": CONFIDENCE,
+    "scores": SCORES,
+    "pairs": PAIRS,
+    "answers": ANSWERS,
+}

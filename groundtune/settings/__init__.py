@@ -1,0 +1,26 @@
+"""Settings: frozen dataclasses that feed the command line, the component parameters, MLflow and the docs."""
+
+from groundtune.settings.fields import Settings, setting
+from groundtune.settings.stages import (
+    AlignmentScoreSettings,
+    ConfidenceSettings,
+    EvaluationSettings,
+    PrepareSettings,
+    RegistrySettings,
+    SamplingSettings,
+    SelectionSettings,
+    TrainingSettings,
+)
+
+__all__ = [
+    "AlignmentScoreSettings",
+    "ConfidenceSettings",
+    "EvaluationSettings",
+    "PrepareSettings",
+    "RegistrySettings",
+    "SamplingSettings",
+    "SelectionSettings",
+    "Settings",
+    "TrainingSettings",
+    "setting",
+]

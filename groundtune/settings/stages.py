@@ -1,0 +1,197 @@
+"""The settings of every stage. "ours" marks what the papers leave open; see docs/reference/settings.md."""
+
+from dataclasses import dataclass
+
+from groundtune.errors import SettingError
+from groundtune.settings.fields import Settings, setting
+
+
+@dataclass(frozen=True)
+class PrepareSettings(Settings):
+    """prepare_prompts: what is accepted as input."""
+
+    max_image_pixels: int = setting(
+        64_000_000, "Images with more pixels are rejected before they are decoded.", unit="pixels", low=1
+    )
+    allow_http_images: bool = setting(False, "Fetch http(s) image references; off, they are rejected.")
+    max_rejected_share: float = setting(
+        0.05, "The run stops when more than this share of the rows is rejected.", low=0.0, high=1.0
+    )
+    max_instruction_characters: int = setting(8192, "Longer instructions are rejected.", unit="characters", low=1)
+    limit: int = setting(0, "Use only the first N prompts; 0 uses all.", unit="prompts", low=0)
+    rows_per_part: int = setting(2048, "Rows in one Parquet part, the unit of resuming.", unit="rows", low=1)
+
+
+@dataclass(frozen=True)
+class SamplingSettings(Settings):
+    """sample_candidates: the pool of K answers a prompt (M3PO step 1)."""
+
+    num_candidates: int = setting(8, "K, answers sampled a prompt (M3PO does not state K).", low=2, high=256)
+    temperature: float = setting(1.0, "Sampling temperature.", low=0.01, high=10.0)
+    top_p: float = setting(0.95, "Nucleus mass.", low=0.01, high=1.0)
+    max_new_tokens: int = setting(256, "Longest answer.", unit="tokens", low=1)
+    prompts_per_batch: int = setting(16, "Prompts decoded together, each with K rows.", unit="prompts", low=1)
+    prompts_per_part: int = setting(64, "Prompts in one part, the unit of resuming.", unit="prompts", low=1)
+    seed: int = setting(0, "Every candidate's random numbers follow from it, the prompt id and k.", low=0)
+
+
+@dataclass(frozen=True)
+class AlignmentScoreSettings(Settings):
+    """score_alignment and combine_scores: MAS, how well an answer fits the picture (M3PO step 2)."""
+
+    scorer_weights: dict[str, float] = setting(
+        {"contrastive": 1.0}, "Scorers of MAS and their weights: contrastive (CLIP/SigLIP), claims (an LVLM)."
+    )
+    sentence_min_weight: float = setting(
+        0.5,
+        "Weight of the worst sentence against the mean of all: one hallucinated sentence must show.",
+        low=0.0,
+        high=1.0,
+    )
+    calibration: str = setting(
+        "logistic", "How raw scores become [0, 1] over the run.", choices=("logistic", "rank")
+    )
+    claim_template: str = setting(
+        'Is this statement true of the image? "{sentence}" Answer yes or no.', "Question of the claims scorer."
+    )
+    sentence_template: str = setting("{sentence}", "Text that the contrastive scorer reads for a sentence.")
+    images_per_batch: int = setting(16, "Images scored together.", unit="images", low=1)
+    prompts_per_part: int = setting(64, "Prompts in one part, the unit of resuming.", unit="prompts", low=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known = ("contrastive", "claims")
+        for name, weight in self.scorer_weights.items():
+            if name not in known:
+                raise SettingError("scorer_weights", name, f"scorers out of {', '.join(known)}")
+            if weight < 0:
+                raise SettingError(f"scorer_weights.{name}", weight, "at least 0")
+        if not sum(self.scorer_weights.values()) > 0:
+            raise SettingError("scorer_weights", self.scorer_weights, "at least one weight above 0")
+        for name in ("claim_template", "sentence_template"):
+            if "{sentence}" not in getattr(self, name):
+                raise SettingError(name, getattr(self, name), "a text that holds {sentence}")
+
+    @property
+    def weighted(self) -> list[str]:
+        """Names of the scorers whose weight is above 0, sorted."""
+        return sorted(name for name, weight in self.scorer_weights.items() if weight > 0)
+
+
+@dataclass(frozen=True)
+class ConfidenceSettings(Settings):
+    """score_confidence: the model's own log-probability of each candidate (M3PO step 2)."""
+
+    token_budget: int = setting(
+        16384, "Tokens of one forward pass, padding included.", unit="tokens", low=64
+    )
+    prompts_per_part: int = setting(64, "Prompts in one part, the unit of resuming.", unit="prompts", low=1)
+
+
+@dataclass(frozen=True)
+class SelectionSettings(Settings):
+    """select_pairs: the M3P-Score (M3PO step 3; the formula is ours, METHODS.md)."""
+
+    lambda_: float = setting(0.2, "Weight of confidence in M3P+, which picks the preferred answer.", low=0.0)
+    mu: float = setting(
+        0.5, "Weight of confidence in M3P-, which picks the hard dispreferred answer.", low=0.0, high=1.0
+    )
+    margin: float = setting(
+        0.1,
+        "Least MAS(preferred) - MAS(dispreferred); must exceed the scorer's noise.",
+        unit="calibrated MAS",
+        low=0.0,
+        high=1.0,
+    )
+    confidence_scale: str = setting(
+        "rank", "How confidence becomes [0, 1] inside a pool.", choices=("rank", "softmax")
+    )
+    pairs_per_prompt: int = setting(1, "Most pairs taken from one pool, each with another dispreferred answer.", low=1)
+    keep_fraction: float = setting(
+        1.0, "Share of prompts kept, ranked by gap~ + mu * c~(dispreferred).", low=0.0, high=1.0
+    )
+    require_finished: bool = setting(
+        True, "Leave out answers cut at max_new_tokens: as a chosen answer they teach not to end."
+    )
+    max_pairs: int = setting(0, "Keep at most N pairs of that ranking; 0 keeps all.", unit="pairs", low=0)
+
+
+@dataclass(frozen=True)
+class TrainingSettings(Settings):
+    """train_dpo: DPO with LoRA (M3PO step 4), with MFPO's margin term as the anchor."""
+
+    beta: float = setting(0.1, "Scale of the implicit reward.", source="ours (both papers are silent)", low=1e-6)
+    anchor_weight: float = setting(
+        1.0,
+        "Weight of L_margin = -log sigma(r(chosen) - eta), the guard against likelihood displacement; 0 = plain DPO.",
+        source="MFPO (ratio 1:1)",
+        low=0.0,
+    )
+    eta: float = setting(
+        0.0, "The reward that the anchor asks of the chosen answer.", source="MFPO (best 0)", unit="nats"
+    )
+    learning_rate: float = setting(1e-5, "Peak learning rate (LLaVA-1.5-7B practice).", low=0.0)
+    schedule: str = setting(
+        "cosine", "Learning-rate schedule after warm-up.", choices=("cosine", "linear", "constant")
+    )
+    warmup_ratio: float = setting(0.1, "Share of the steps that warm up.", low=0.0, high=1.0)
+    weight_decay: float = setting(0.0, "AdamW weight decay.", low=0.0)
+    max_grad_norm: float = setting(1.0, "Gradient clipping.", low=0.0)
+    epochs: int = setting(1, "Passes over the pairs.", low=1)
+    pairs_per_step: int = setting(32, "Pairs in one optimizer step.", unit="pairs", low=1)
+    pairs_per_microbatch: int = setting(
+        4, "Pairs in one forward and backward pass; gradients add up to pairs_per_step.", unit="pairs", low=1
+    )
+    lora_rank: int = setting(64, "LoRA rank r.", low=1)
+    lora_alpha: int = setting(128, "LoRA alpha.", low=1)
+    lora_dropout: float = setting(0.0, "LoRA dropout; 0 keeps cached and live log-probs equal.", low=0.0, high=0.9)
+    lora_targets: tuple[str, ...] = setting(
+        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        "Linear layers of the language model that get LoRA.",
+    )
+    checkpoint_every: int = setting(50, "Optimizer steps between checkpoints.", unit="steps", low=1)
+    seed: int = setting(0, "Seed of LoRA initialisation and of the order of pairs.", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pairs_per_step % self.pairs_per_microbatch:
+            raise SettingError(
+                "pairs_per_microbatch", self.pairs_per_microbatch, f"a divisor of pairs_per_step={self.pairs_per_step}"
+            )
+
+
+@dataclass(frozen=True)
+class EvaluationSettings(Settings):
+    """evaluate: benchmarks of a model, with or without an adapter."""
+
+    benchmarks: dict[str, str] = setting(
+        {}, "Benchmark name to question file: names are `pope`, `pope_<split>` or `chair`."
+    )
+    max_new_tokens: int = setting(256, "Longest caption.", unit="tokens", low=1)
+    max_yes_no_tokens: int = setting(8, "Longest answer to a yes/no question.", unit="tokens", low=1)
+    yes_no_suffix: str = setting(
+        "",
+        "Line added below every yes/no question; LLaVA's own evaluation adds "
+        "'Answer the question using a single word or phrase.'",
+        source="ours (LLaVA's is not the default)",
+    )
+    max_rejected_share: float = setting(
+        0.05, "The evaluation stops when more than this share of a benchmark has no usable image.", low=0.0, high=1.0
+    )
+    questions_per_batch: int = setting(32, "Questions answered together.", unit="questions", low=1)
+    questions_per_part: int = setting(256, "Questions in one part, the unit of resuming.", unit="questions", low=1)
+    bootstrap_resamples: int = setting(1000, "Resamples of a confidence interval.", low=10)
+    interval: float = setting(0.95, "Coverage of a confidence interval.", low=0.5, high=0.999)
+    vocabulary: str = setting(
+        "", "JSON file of the objects that chair knows: object name to its surface forms, beside the questions."
+    )
+    limit: int = setting(0, "Ask only the first N questions of each benchmark; 0 asks all.", low=0)
+    seed: int = setting(0, "Seed of the bootstrap.", low=0)
+
+
+@dataclass(frozen=True)
+class RegistrySettings(Settings):
+    """register_adapter: the entry in the MLflow model registry."""
+
+    model_name: str = setting("groundtune", "Name of the registered model.")
+    alias: str = setting("challenger", "Alias that the new version gets.")

@@ -1,0 +1,1 @@
+"""From pairs to a LoRA adapter: objective, reference, trainer."""

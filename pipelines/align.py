@@ -19,6 +19,16 @@ from pipelines.defaults import DEFAULTS
 from pipelines.placement import on_cpu, on_gpu
 
 
+class Result(NamedTuple):
+    """What a run leaves behind."""
+
+    report: dsl.HTML
+    summary: dsl.Markdown
+    adapter: dsl.Model
+    base_answers: dsl.Dataset
+    aligned_answers: dsl.Dataset
+
+
 @dsl.pipeline(name="groundtune-align", description="M3PO: sample, score, select hard pairs, DPO-LoRA, evaluate.")
 def align(
     prompts: str,
@@ -37,7 +47,7 @@ def align(
     training: dict = DEFAULTS["training"],
     evaluation: dict = DEFAULTS["evaluation"],
     registry: dict = DEFAULTS["registry"],
-) -> NamedTuple("Result", [("report", dsl.HTML), ("summary", dsl.Markdown), ("adapter", dsl.Model)]):
+) -> Result:
     """Paths are local or s3://; every dict holds one stage's settings (docs/reference/settings.md)."""
     checked = on_cpu(
         preflight(
@@ -153,5 +163,10 @@ def align(
             report=told.outputs["report"],
             settings=registry,
         ).set_caching_options(False)
-    result = NamedTuple("Result", [("report", dsl.HTML), ("summary", dsl.Markdown), ("adapter", dsl.Model)])
-    return result(told.outputs["report"], told.outputs["summary"], trained.outputs["adapter"])
+    return Result(
+        report=told.outputs["report"],
+        summary=told.outputs["summary"],
+        adapter=trained.outputs["adapter"],
+        base_answers=before.outputs["answers"],
+        aligned_answers=after.outputs["answers"],
+    )

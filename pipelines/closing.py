@@ -1,18 +1,21 @@
 """The last words of a run: the table, and where to look."""
 
+import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+RESULT = "result.json"
+
 
 def closing_words(outputs: dict[str, Any], work: Path) -> str:
-    """Copies the report to <work>/report.html and names it, the adapter and the MLflow page."""
-    html = Path(outputs["report"].path)
+    """Copies the report to <work>/report.html, writes where everything is to <work>/result.json, and says so."""
     report = work / "report.html"
-    shutil.copyfile(html, report)
-    summary = Path(outputs["summary"].path).read_text()
-    adapter = outputs["adapter"].path
+    shutil.copyfile(outputs["report"].path, report)
+    places = {name: artifact.path for name, artifact in outputs.items()} | {"report": str(report)}
+    (work / RESULT).write_text(json.dumps(places, indent=1) + "\n")
     tracking = os.environ["MLFLOW_TRACKING_URI"]
     page = tracking if tracking.startswith("http") else f"mlflow ui --backend-store-uri {tracking}"
-    return f"\n{summary.strip()}\n\nreport   {report}\nadapter  {adapter}\nMLflow   {page}\n"
+    summary = Path(outputs["summary"].path).read_text().strip()
+    return f"\n{summary}\n\nreport   {report}\nadapter  {places['adapter']}\nMLflow   {page}\n"

@@ -1,0 +1,166 @@
+"""Sample K answers a prompt: one image encode and one prefill a prompt, then K rows of its cache decode
+together (ours).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from groundtune.errors import SettingError
+from groundtune.vlm.features import prefix_embeddings
+from groundtune.vlm.loader import Vlm
+from groundtune.vlm.prompt import Prefix
+from groundtune.vlm.sampling import pick, uniforms
+
+CACHE_TOKENS = 65536  # 32 GiB of keys and values for a 7B model in bfloat16 (0.5 MiB a token)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are drawn. samples: candidates a prompt. Defaults are ours (the M3PO paper gives none)."""
+
+    max_new_tokens: int = 256
+    temperature: float = 1.0
+    top_p: float = 0.95
+    samples: int = 8
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise SettingError("max_new_tokens", self.max_new_tokens, "at least 1")
+        if not self.temperature >= 0:
+            raise SettingError("temperature", self.temperature, "0 (greedy) or more")
+        if not 0 < self.top_p <= 1:
+            raise SettingError("top_p", self.top_p, "more than 0, at most 1")
+        if self.samples < 1:
+            raise SettingError("samples", self.samples, "at least 1")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """token_ids: the sampled tokens, with the end-of-answer token when it came. text: without special tokens,
+    stripped.
+    """
+
+    token_ids: tuple[int, ...]
+    text: str
+    finished: bool
+
+
+@torch.no_grad()
+def generate(
+    vlm: Vlm,
+    prefixes: Sequence[Prefix],
+    decoding: Decoding,
+    seeds: Sequence[int],
+    *,
+    cache_tokens: int = CACHE_TOKENS,
+) -> list[list[Answer]]:
+    """`decoding.samples` answers for each prefix, in the order given; seeds: one a prefix.
+
+    cache_tokens: tokens that the key-value cache may hold at a time; bounds memory and changes no answer.
+    Temperature 0 decodes once and gives `samples` copies. The image token and ids outside the tokenizer are
+    never drawn.
+    """
+    if len(seeds) != len(prefixes):
+        raise ValueError(f"{len(prefixes)} prefixes but {len(seeds)} seeds")
+    rows = 1 if decoding.temperature == 0 else decoding.samples
+    answers: dict[int, list[Answer]] = {}
+    for group in _groups([len(prefix) for prefix in prefixes], rows, decoding.max_new_tokens, cache_tokens):
+        drawn = _decode(vlm, [prefixes[i] for i in group], decoding, [seeds[i] for i in group], rows)
+        for i, own in zip(group, drawn, strict=True):
+            answers[i] = own if rows == decoding.samples else own * decoding.samples
+    return [answers[i] for i in range(len(prefixes))]
+
+
+def _groups(lengths: list[int], rows: int, steps: int, cache_tokens: int) -> list[list[int]]:
+    """Prompts of similar length together (little padding), as many as the cache holds; one at least."""
+    groups: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if groups and (len(groups[-1]) + 1) * rows * (lengths[i] + steps) <= cache_tokens:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return groups
+
+
+def _decode(
+    vlm: Vlm, prefixes: list[Prefix], decoding: Decoding, seeds: list[int], samples: int
+) -> list[list[Answer]]:
+    steps = decoding.max_new_tokens
+    eos = torch.tensor(sorted(end_token_ids(vlm)), device=vlm.device)
+    draws = np.stack([uniforms(seed, k, steps) for seed in seeds for k in range(samples)])  # [B*K, steps]
+    uniform = torch.from_numpy(draws.astype(np.float32)).to(vlm.device)
+    logits, cache, mask = _prefill(vlm, prefixes)
+    cache.batch_repeat_interleave(samples)
+    logits, mask = logits.repeat_interleave(samples, 0), mask.repeat_interleave(samples, 0)
+    position = mask.sum(dim=1)  # [B*K]: position of the next token
+    written = torch.full((len(draws), steps), -1, dtype=torch.int64, device=vlm.device)
+    rows = torch.arange(len(draws), device=vlm.device)  # which answers the rows of the batch belong to
+    running = torch.ones(len(draws), dtype=torch.bool, device=vlm.device)
+    for step in range(steps):
+        tokens = pick(logits, uniform[rows, step], decoding.temperature, decoding.top_p)
+        written[rows, step] = torch.where(running, tokens, -1)
+        running = running & ~torch.isin(tokens, eos)
+        left = int(running.sum())
+        if left == 0 or step == steps - 1:
+            break
+        if left <= len(rows) // 2:  # halving keeps the cost of copying the cache below that of dead rows
+            keep = running.nonzero().squeeze(-1)
+            cache.batch_select_indices(keep)
+            rows, mask, position, tokens, running = (x[keep] for x in (rows, mask, position, tokens, running))
+        mask = F.pad(mask, (0, 1), value=1)
+        embedded = vlm.base.get_input_embeddings()(tokens).unsqueeze(1)  # [rows, 1, D]
+        logits = _next_logits(vlm, embedded, mask, position.unsqueeze(1), cache)
+        position = position + 1
+    answers = [_answer(vlm, [token for token in row if token >= 0]) for row in written.tolist()]
+    return [answers[i : i + samples] for i in range(0, len(answers), samples)]
+
+
+def _prefill(vlm: Vlm, prefixes: list[Prefix]) -> tuple[Tensor, Any, Tensor]:
+    """Left-padded prefixes through the language model -> next-token logits [B, V], cache, attention mask [B,
+    T].
+    """
+    from transformers import DynamicCache
+
+    embedded = prefix_embeddings(vlm, prefixes)
+    width = max(len(row) for row in embedded)
+    stacked = torch.stack([F.pad(row, (0, 0, width - len(row), 0)) for row in embedded])  # [B, T, D]
+    lengths = torch.tensor([len(row) for row in embedded], device=vlm.device)
+    mask = (torch.arange(width, device=vlm.device) >= width - lengths.unsqueeze(1)).long()
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    cache = DynamicCache(config=vlm.config.get_text_config())
+    return _next_logits(vlm, stacked, mask, positions, cache), cache, mask
+
+
+def _next_logits(vlm: Vlm, embedded: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> Tensor:
+    """One pass that extends the cache; float32 logits [B, V] after the last position."""
+    states = vlm.family.language_model(vlm.base)(
+        inputs_embeds=embedded,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+    ).last_hidden_state
+    logits: Tensor = vlm.base.get_output_embeddings()(states[:, -1]).float()
+    logits[:, vlm.config.image_token_id] = -torch.inf
+    logits[:, len(vlm.tokenizer) :] = -torch.inf  # rows of a padded embedding table that no text maps to
+    return logits
+
+
+def end_token_ids(vlm: Vlm) -> set[int]:
+    """Tokens that end an answer: the generation config's and the tokenizer's. May be empty for odd
+    checkpoints.
+    """
+    configured = getattr(getattr(vlm.base, "generation_config", None), "eos_token_id", None)
+    listed = configured if isinstance(configured, list) else [configured]
+    return {int(token) for token in [*listed, vlm.tokenizer.eos_token_id] if token is not None}
+
+
+def _answer(vlm: Vlm, token_ids: list[int]) -> Answer:
+    text = vlm.tokenizer.decode(token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return Answer(tuple(token_ids), text.strip(), bool(token_ids) and token_ids[-1] in end_token_ids(vlm))

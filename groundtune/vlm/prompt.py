@@ -1,0 +1,171 @@
+"""From (instruction, image) to the ids and pixels of a prefix, with the check that image placeholders will
+fit.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jinja2 import TemplateError
+from PIL import Image
+from torch import Tensor
+
+from groundtune.errors import CheckpointError, RecordError
+from groundtune.vlm.families import LLAVA_TEMPLATE, patch_grid, tower_tokens
+from groundtune.vlm.loader import PrefixChecker
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Everything before the answer.
+
+    text: rendered prompt with one image placeholder. input_ids: [T] int64, the placeholder expanded to the
+    image's tokens. pixels: the processor's outputs for this image, each [1, ...]. image_size: (height,
+    width) as given. image_key: sha256 of the pixels; equal keys mean equal images, which are encoded once.
+    """
+
+    record_id: str
+    text: str
+    input_ids: Tensor
+    pixels: dict[str, Tensor] = field(repr=False)
+    image_size: tuple[int, int]
+    image_key: str
+    image_end: int  # index of the image's last token
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+def render(reader: Any, instruction: str, suffix: str = "") -> str:
+    """One user turn (image, then text) in the checkpoint's chat template, ready for the answer; `suffix` is
+    put after it.
+
+    reader: Vlm, PrefixChecker or a bare processor. Without a chat template: the family's documented template
+    (LLaVA-1.5's for a bare processor).
+    """
+    processor = getattr(reader, "processor", reader)
+    if getattr(processor, "chat_template", None):
+        turn = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": instruction}]}]
+        try:
+            return (
+                str(processor.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)) + suffix
+            )
+        except (TemplateError, TypeError) as error:
+            raise CheckpointError(
+                f"the checkpoint's chat template cannot render one user turn: {error}"
+            ) from error
+    template = reader.family.default_template if hasattr(reader, "family") else LLAVA_TEMPLATE
+    return template.replace("<image>", processor.image_token).replace("{instruction}", instruction) + suffix
+
+
+def encode_prefix(
+    reader: PrefixChecker, record_id: str, instruction: str, image: Image.Image, suffix: str = ""
+) -> Prefix:
+    """Render, tokenize and preprocess one prompt (CPU tensors).
+
+    Raises RecordError when the instruction is empty or holds the image token, or when the number of
+    placeholders differs from what the model will produce; CheckpointError when the tokenizer ends prompts
+    with the end-of-answer token.
+    """
+    image = image.convert("RGB")
+    image_size = (image.height, image.width)
+    text = _checked_text(reader, record_id, instruction, suffix)
+    try:
+        inputs = reader.processor(
+            images=[image], text=[text], return_tensors="pt", **_special_tokens(reader, text)
+        )
+    except (ValueError, IndexError, ZeroDivisionError, MemoryError) as error:
+        size = f"{image_size[0]}x{image_size[1]}"
+        raise RecordError(
+            record_id, "image", f"of {size} cannot be preprocessed for the model: {error}"
+        ) from error
+    ids: Tensor = inputs["input_ids"][0]
+    found = int((ids == reader.config.image_token_id).sum())
+    _compare(reader, record_id, found, image_size)
+    if ids[-1] == reader.tokenizer.eos_token_id and not text.endswith(reader.tokenizer.eos_token):
+        raise CheckpointError(
+            "the tokenizer appends the end-of-answer token to prompts: set add_eos_token to false"
+        )
+    pixels = {key: torch.as_tensor(inputs[key]) for key in reader.family.pixel_inputs}
+    image_end = int((ids == reader.config.image_token_id).nonzero()[-1])
+    return Prefix(record_id, text, ids, pixels, image_size, _key(pixels), image_end)
+
+
+def placeholder_check(
+    reader: PrefixChecker, record_id: str, instruction: str, image_size: tuple[int, int]
+) -> int:
+    """The length in tokens of a record's prefix, from its text and its image's (height, width) alone: no
+    pixels, no weights.
+
+    For data preparation: raises the same RecordError as encode_prefix would.
+    """
+    text = _checked_text(reader, record_id, instruction, "")
+    counted = reader.processor._get_num_multimodal_tokens(image_sizes=[list(image_size)]).num_image_tokens[0]
+    _compare(reader, record_id, counted, image_size)
+    return len(prompt_ids(reader, text)) - 1 + counted
+
+
+def prompt_ids(reader: PrefixChecker, text: str) -> list[int]:
+    """Token ids of a rendered prompt, its image placeholder still a single token."""
+    ids: list[int] = reader.tokenizer(text, **_special_tokens(reader, text))["input_ids"]
+    return ids
+
+
+def _checked_text(reader: PrefixChecker, record_id: str, instruction: str, suffix: str) -> str:
+    token = reader.processor.image_token
+    if not instruction.strip():
+        raise RecordError(record_id, "instruction", "is empty")
+    if token in instruction:
+        raise RecordError(
+            record_id,
+            "instruction",
+            f"contains the image token {token!r}: remove it, the prompt template places the image",
+        )
+    text = render(reader, instruction, suffix)
+    if text.count(token) != 1:
+        raise CheckpointError(
+            f"the chat template puts {text.count(token)} image tokens {token!r} in a prompt: expected 1"
+        )
+    return text
+
+
+def _special_tokens(reader: PrefixChecker, text: str) -> dict[str, bool]:
+    bos = reader.tokenizer.bos_token
+    return {"add_special_tokens": not (bos is not None and text.startswith(bos))}
+
+
+def _compare(reader: PrefixChecker, record_id: str, found: int, image_size: tuple[int, int]) -> None:
+    expected = reader.family.expected_image_tokens(reader.config, image_size)
+    if found != expected:
+        raise RecordError(
+            record_id,
+            "image",
+            f"an image of {image_size[0]}x{image_size[1]} gets {found} placeholders from the processor, "
+            f"but the model produces {expected} embeddings: {_remedy(reader)}",
+        )
+
+
+def _remedy(reader: PrefixChecker) -> str:
+    """The processor settings that disagree with the model's config."""
+    config, processor = reader.config, reader.processor
+    right: dict[str, Any] = {
+        "patch_size": config.vision_config.patch_size,
+        "vision_feature_select_strategy": config.vision_feature_select_strategy,
+        "num_additional_image_tokens": tower_tokens(config) - patch_grid(config) ** 2,
+    }
+    wrong = {name: value for name, value in right.items() if getattr(processor, name, None) != value}
+    if wrong:
+        return "in processor_config.json set " + ", ".join(
+            f"{name} to {value!r}" for name, value in wrong.items()
+        )
+    side = config.vision_config.image_size
+    return f"give the image processor the model's crop_size and image_grid_pinpoints (tower input {side})"
+
+
+def _key(pixels: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(pixels.items()):
+        digest.update(f"{name}{tuple(value.shape)}".encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()

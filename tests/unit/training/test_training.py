@@ -1,0 +1,204 @@
+"""Promises of training: the objective by hand, plain DPO equality, resume, a stale reference, a standard adapter."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from groundtune.errors import ArtifactError, SettingError
+from groundtune.folder_artifacts import read_folder
+from groundtune.training import objective, pair_trainer, stage
+from groundtune.training.pair_data import read_pair_data
+
+from tests.tiny_checkpoints import tiny_clip, tiny_llava
+from tests.unit.small_run import up_to_pairs
+
+SETTINGS = {
+    "pairs_per_step": 2, "pairs_per_microbatch": 2, "epochs": 2, "lora_rank": 4, "lora_alpha": 8,
+    "learning_rate": 2e-3, "checkpoint_every": 2,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    root = tmp_path_factory.mktemp("run")
+    return up_to_pairs(root, tiny_llava(root / "llava"), tiny_clip(root / "clip"))
+
+
+def train(small, out, **changes):
+    return stage.run(
+        small.prompts, small.shards("candidates"), small.shards("confidence"), small.pairs, str(small.root),
+        str(small.model), out, {**SETTINGS, **changes},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(small, tmp_path_factory):
+    return train(small, tmp_path_factory.mktemp("trained") / "adapter")
+
+
+def log_of(artifact):
+    return [json.loads(line) for line in (artifact.path / "training_log.jsonl").read_text().splitlines()]
+
+
+def weights_of(artifact):
+    from safetensors.torch import load_file
+
+    return load_file(artifact.path / "adapter_model.safetensors")
+
+
+def test_the_terms_by_hand():
+    chosen, rejected = torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0])
+    expected = torch.tensor([0.6931472, 0.3132617])
+    torch.testing.assert_close(objective.text_term(chosen, rejected), expected)
+    torch.testing.assert_close(objective.margin_term(chosen, 1.0), torch.tensor([1.3132617, 0.3132617]))
+    torch.testing.assert_close(objective.reward(torch.tensor([-1.0]), torch.tensor([-3.0]), 0.5), torch.tensor([1.0]))
+
+
+def test_gradients_of_the_terms_by_hand():
+    chosen = torch.tensor([0.3], requires_grad=True)
+    rejected = torch.tensor([-0.2], requires_grad=True)
+    objective.text_term(chosen, rejected).sum().backward()
+    slope = torch.sigmoid(torch.tensor(-0.5))
+    torch.testing.assert_close(chosen.grad, -slope[None])
+    torch.testing.assert_close(rejected.grad, slope[None])
+
+
+def test_kl_estimate_is_zero_at_the_reference_and_never_negative():
+    reference = torch.randn(50)
+    assert float(objective.token_kl(reference, reference)) == 0.0
+    assert float(objective.token_kl(reference + torch.randn(50), reference)) > 0
+
+
+def test_training_widens_the_margin_and_logs_every_step(trained, small):
+    log = log_of(trained)
+    assert [record["step"] for record in log] == list(range(1, len(log) + 1))
+    assert all(set(stage.LOG_FIELDS) <= set(record) for record in log)
+    assert log[0]["reward_chosen"] == pytest.approx(0, abs=1e-5), "the policy starts as the reference"
+    assert log[0]["dpo_loss"] == pytest.approx(0.6931, abs=1e-3)
+    assert log[-1]["reward_margin"] > 0.1 and log[-1]["kl"] > 0
+
+
+def test_a_killed_training_resumes_to_the_same_digest(trained, small, tmp_path, monkeypatch):
+    step = pair_trainer.PairTrainer.training_step
+
+    def dies(self, *given, **named):
+        if self.state.global_step == 3:
+            raise KeyboardInterrupt
+        return step(self, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pair_trainer.PairTrainer, "training_step", dies)
+        with pytest.raises(KeyboardInterrupt):
+            train(small, tmp_path / "a")
+    seen = []
+
+    def counts(self, *given, **named):
+        seen.append(self.state.global_step)
+        return step(self, *given, **named)
+
+    monkeypatch.setattr(pair_trainer.PairTrainer, "training_step", counts)
+    resumed = train(small, tmp_path / "a")
+    assert min(seen) == 2, "it goes on from the checkpoint of step 2"
+    assert resumed.digest == trained.digest
+    steps = [{k: v for k, v in r.items() if k != "tokens_per_second"} for r in log_of(resumed)]
+    assert steps == [{k: v for k, v in r.items() if k != "tokens_per_second"} for r in log_of(trained)]
+
+
+def test_a_checkpoint_that_was_cut_off_is_not_taken_up(tmp_path):
+    for step, whole in ((2, True), (4, False)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if whole:
+            (tmp_path / f"checkpoint-{step}" / pair_trainer.COMPLETE).touch()
+    assert pair_trainer.last_complete_checkpoint(tmp_path).name == "checkpoint-2"
+
+
+def test_accumulated_microbatches_equal_one_batch(trained, small, tmp_path):
+    accumulated = weights_of(train(small, tmp_path / "a", pairs_per_microbatch=1))
+    for name, weight in weights_of(trained).items():
+        torch.testing.assert_close(accumulated[name], weight, atol=2e-5, rtol=1e-3)
+
+
+def test_without_the_anchor_it_is_plain_dpo_to_the_last_digit(small):
+    """One step against two ordinary passes an answer, adapters switched off for the reference."""
+    from groundtune.settings import TrainingSettings
+    from groundtune.vlm.loader import load_vlm
+    from groundtune.vlm.plain import plain_logprobs
+
+    settings = TrainingSettings(**{**SETTINGS, "anchor_weight": 0.0})
+    vlm = load_vlm(small.model)
+    data = read_pair_data(
+        vlm, small.prompts, small.shards("candidates"), small.pairs, small.shards("confidence"), str(small.root), 1, 0
+    )
+    stage.add_lora(vlm, settings)
+    for name, parameter in vlm.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    trainer = pair_trainer.PairTrainer(vlm, data, settings, small.root / "unused", [])
+    examples = [data[i] for i in range(2)]
+    shared = trainer.compute_loss(vlm.model, {"pairs": examples})
+    shared.backward()
+    gradients = {name: p.grad.clone() for name, p in vlm.model.named_parameters() if p.grad is not None}
+    vlm.model.zero_grad()
+    losses = []
+    for example in examples:
+        branches = [[example.chosen, example.rejected]]
+        policy = [values.sum() for values in plain_logprobs(vlm, [example.prefix], branches)[0]]
+        with torch.no_grad(), vlm.model.disable_adapter():
+            reference = [values.sum() for values in plain_logprobs(vlm, [example.prefix], branches)[0]]
+        margin = (policy[0] - reference[0]) - (policy[1] - reference[1])
+        losses.append(-torch.nn.functional.logsigmoid(settings.beta * margin))
+    plain = torch.stack(losses).mean()
+    plain.backward()
+    torch.testing.assert_close(shared, plain, atol=1e-6, rtol=1e-6)
+    scale = max(float(g.abs().max()) for g in gradients.values())
+    for name, parameter in vlm.model.named_parameters():
+        if parameter.grad is not None:
+            torch.testing.assert_close(gradients[name], parameter.grad, atol=1e-5 * scale, rtol=1e-4)
+
+
+def test_plain_peft_and_transformers_load_the_adapter_without_groundtune(trained, small):
+    code = f"""
+import sys
+from transformers import AutoModelForImageTextToText
+from peft import PeftModel
+base = AutoModelForImageTextToText.from_pretrained({str(small.model)!r})
+model = PeftModel.from_pretrained(base, {str(trained.path)!r})
+assert not any(name.startswith("groundtune") for name in sys.modules)
+print(sum(p.abs().sum() for n, p in model.named_parameters() if "lora_B" in n).item() > 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/", check=False)
+    assert done.stdout.strip() == "True", done.stderr[-2000:]
+
+
+def test_a_reference_of_another_model_is_refused_by_name(small, tmp_path):
+    other = tiny_llava(tmp_path / "other", seed=7)
+    with pytest.raises(ArtifactError, match="of another model than training starts from; run score_confidence"):
+        stage.run(
+            small.prompts, small.shards("candidates"), small.shards("confidence"), small.pairs, str(small.root),
+            str(other), tmp_path / "a", SETTINGS,
+        )  # fmt: skip
+
+
+def test_a_reference_that_no_longer_agrees_with_the_model_is_refused(small, tmp_path, monkeypatch):
+    real = stage.branch_logprobs
+    monkeypatch.setattr(stage, "branch_logprobs", lambda *a, **k: [[v + 0.1 for v in row] for row in real(*a, **k)])
+    with pytest.raises(ArtifactError, match="differ by 0.1 nats"):
+        train(small, tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"lora_targets": ["no_such_layer"]}, "lora_targets"), ({"betta": 1}, "'betta'.*expected one of")],
+)
+def test_a_wrong_setting_is_named(small, tmp_path, changes, message):
+    with pytest.raises(SettingError, match=message):
+        train(small, tmp_path / "a", **changes)
+
+
+def test_the_manifest_tells_where_the_adapter_comes_from(trained, small):
+    found = read_folder(trained.path, "adapter")
+    assert found.manifest["parents"].keys() == {"pairs", "model"}
+    assert found.results["steps"] == len(log_of(trained)) and found.results["reference_difference"] < 1e-4
+    assert {file.suffix for file in trained.path.iterdir()} <= {".json", ".jsonl", ".safetensors", ".md"}

@@ -15,7 +15,9 @@ def main(argv: list[str] | None = None) -> int:
     start.add_argument("--config", default="", help="YAML file with the run's settings")
     start.add_argument("--preset", default="", help="a preset of pipelines/presets, e.g. demo")
     start.add_argument("--set", action="append", default=[], metavar="SECTION.NAME=VALUE", help="override one setting")
-    start.add_argument("--work", default="", help="work folder; the same folder resumes (default runs/<preset or config>)")
+    start.add_argument(
+        "--work", default="", help="work folder; the same folder resumes (default runs/<preset or config>)"
+    )
     start.add_argument("--verbose", action="store_true", help="show the executor's log as well")
     pack = commands.add_parser("compile", help="write KFP packages")
     pack.add_argument("--out", default="compiled", help="folder of the packages")

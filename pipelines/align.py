@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from kfp import dsl
+
 from components.combine_scores import combine_scores
 from components.evaluate import evaluate
 from components.preflight import preflight
@@ -13,8 +15,6 @@ from components.score_confidence import score_confidence
 from components.select_pairs import select_pairs
 from components.train_dpo import train_dpo
 from components.write_report import write_report
-from kfp import dsl
-
 from pipelines.defaults import DEFAULTS
 from pipelines.placement import on_cpu, on_gpu
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from groundtune import storage
 from groundtune.errors import SettingError
-from groundtune.preflight import SECTIONS, check_settings
+from groundtune.settings.sections import SECTIONS, check_settings
 
 PRESETS = Path(__file__).parent / "presets"
 PATHS = ("prompts", "images_root", "model", "benchmarks_root")

@@ -2,6 +2,6 @@
 
 from typing import Any
 
-from groundtune.preflight import SECTIONS
+from groundtune.settings.sections import SECTIONS
 
 DEFAULTS: dict[str, dict[str, Any]] = {name: cls().to_mapping() for name, cls in SECTIONS.items()}

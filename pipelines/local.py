@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from groundtune.errors import GroundtuneError
 from kfp import local
+
+from groundtune.errors import GroundtuneError
 
 
 class RunFailed(GroundtuneError):
@@ -35,7 +36,7 @@ def run(pipeline: Callable[..., Any], arguments: dict[str, Any], work: Path, ver
         enable_caching=True,
         cache_root=str(work / "cache"),
     )
-    with warnings.catch_warnings(), (_everything() if verbose else _only_our_words()):
+    with warnings.catch_warnings(), _everything() if verbose else _only_our_words():
         warnings.simplefilter("ignore")
         try:
             task = pipeline(**arguments)
@@ -97,7 +98,7 @@ class _Words:
 @contextmanager
 def _only_our_words() -> Iterator[None]:
     stdout = sys.stdout
-    sys.stdout = _Words(stdout)  # type: ignore[assignment]
+    sys.stdout = _Words(stdout)
     try:
         yield
     finally:

@@ -17,6 +17,6 @@ def compile_all(folder: Path) -> list[Path]:
     written = []
     for name, pipeline in PIPELINES.items():
         target = folder / f"{name}.yaml"
-        compiler.Compiler().compile(pipeline, str(target))  # type: ignore[arg-type]
+        compiler.Compiler().compile(pipeline, str(target))
         written.append(target)
     return written

@@ -48,9 +48,7 @@ class AlignmentScoreSettings(Settings):
         low=0.0,
         high=1.0,
     )
-    calibration: str = setting(
-        "logistic", "How raw scores become [0, 1] over the run.", choices=("logistic", "rank")
-    )
+    calibration: str = setting("logistic", "How raw scores become [0, 1] over the run.", choices=("logistic", "rank"))
     claim_template: str = setting(
         'Is this statement true of the image? "{sentence}" Answer yes or no.', "Question of the claims scorer."
     )
@@ -82,9 +80,7 @@ class AlignmentScoreSettings(Settings):
 class ConfidenceSettings(Settings):
     """score_confidence: the model's own log-probability of each candidate (M3PO step 2)."""
 
-    token_budget: int = setting(
-        16384, "Tokens of one forward pass, padding included.", unit="tokens", low=64
-    )
+    token_budget: int = setting(16384, "Tokens of one forward pass, padding included.", unit="tokens", low=64)
     prompts_per_part: int = setting(64, "Prompts in one part, the unit of resuming.", unit="prompts", low=1)
 
 
@@ -103,9 +99,7 @@ class SelectionSettings(Settings):
         low=0.0,
         high=1.0,
     )
-    confidence_scale: str = setting(
-        "rank", "How confidence becomes [0, 1] inside a pool.", choices=("rank", "softmax")
-    )
+    confidence_scale: str = setting("rank", "How confidence becomes [0, 1] inside a pool.", choices=("rank", "softmax"))
     pairs_per_prompt: int = setting(1, "Most pairs taken from one pool, each with another dispreferred answer.", low=1)
     keep_fraction: float = setting(
         1.0, "Share of prompts kept, ranked by gap~ + mu * c~(dispreferred).", low=0.0, high=1.0
@@ -131,9 +125,7 @@ class TrainingSettings(Settings):
         0.0, "The reward that the anchor asks of the chosen answer.", source="MFPO (best 0)", unit="nats"
     )
     learning_rate: float = setting(1e-5, "Peak learning rate (LLaVA-1.5-7B practice).", low=0.0)
-    schedule: str = setting(
-        "cosine", "Learning-rate schedule after warm-up.", choices=("cosine", "linear", "constant")
-    )
+    schedule: str = setting("cosine", "Learning-rate schedule after warm-up.", choices=("cosine", "linear", "constant"))
     warmup_ratio: float = setting(0.1, "Share of the steps that warm up.", low=0.0, high=1.0)
     weight_decay: float = setting(0.0, "AdamW weight decay.", low=0.0)
     max_grad_norm: float = setting(1.0, "Gradient clipping.", low=0.0)
@@ -195,3 +187,6 @@ class RegistrySettings(Settings):
 
     model_name: str = setting("groundtune", "Name of the registered model.")
     alias: str = setting("challenger", "Alias that the new version gets.")
+    bundle_base: bool = setting(
+        False, "Store the base checkpoint inside the version; off, it refers to it by place and digest."
+    )

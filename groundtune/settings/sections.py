@@ -1,0 +1,27 @@
+"""The sections of a run's configuration: a name for every stage's settings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from groundtune.errors import SettingError
+from groundtune.settings import stages
+from groundtune.settings.fields import Settings
+
+SECTIONS: dict[str, type[Settings]] = {
+    "prepare": stages.PrepareSettings,
+    "sampling": stages.SamplingSettings,
+    "alignment": stages.AlignmentScoreSettings,
+    "confidence": stages.ConfidenceSettings,
+    "selection": stages.SelectionSettings,
+    "training": stages.TrainingSettings,
+    "evaluation": stages.EvaluationSettings,
+    "registry": stages.RegistrySettings,
+}
+
+
+def check_settings(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Settings]:
+    """Every section as its dataclass. Raises SettingError for an unknown section, name or value."""
+    for name in settings:
+        if name not in SECTIONS:
+            raise SettingError(name, "a section", f"one of {', '.join(SECTIONS)}", "the configuration")
+    return {name: cls.of(settings.get(name), name) for name, cls in SECTIONS.items()}

@@ -1,0 +1,236 @@
+"""The align pipeline as a person runs it: one command, real components under kfp.local, tiny real checkpoints."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from groundtune.artifacts import read_artifact
+from groundtune.folder_artifacts import read_folder
+from tests.tiny_checkpoints import tiny_clip, tiny_llava
+from tests.unit.small_run import write_prompts
+
+pytestmark = pytest.mark.pipeline
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Prompts, checkpoints, questions and a config file, as a user would have them."""
+    root = tmp_path_factory.mktemp("world")
+    write_prompts(root, 8)
+    tiny_llava(root / "llava")
+    tiny_clip(root / "clip")
+    questions = root / "questions"
+    (questions / "images").mkdir(parents=True)
+    for i in range(4):
+        Image.new("RGB", (40, 40), (60 * i, 200 - 40 * i, 90)).save(questions / "images" / f"{i}.png")
+    with (questions / "pope.jsonl").open("w") as pope, (questions / "chair.jsonl").open("w") as chair:
+        for i in range(4):
+            for n, label in enumerate(("yes", "no")):
+                row = {"question_id": 2 * i + n, "image": f"{i}.png", "text": "Is there a cup?", "label": label}
+                pope.write(json.dumps(row) + "\n")
+            row = {"id": f"c{i}", "image": f"images/{i}.png", "instruction": "Describe.", "objects": ["cup"]}
+            chair.write(json.dumps(row) + "\n")
+    (questions / "vocabulary.json").write_text(json.dumps({"cup": ["cup", "cups"], "banana": ["banana"]}))
+    config = {
+        "prompts": str(root / "prompts.jsonl"),
+        "model": str(root / "llava"),
+        "scorers": {"contrastive": str(root / "clip")},
+        "benchmarks_root": str(questions),
+        "num_shards": 2,
+        "sampling": {"num_candidates": 4, "max_new_tokens": 10, "prompts_per_part": 2, "prompts_per_batch": 2},
+        "alignment": {"prompts_per_part": 2},
+        "confidence": {"prompts_per_part": 2},
+        "selection": {"margin": 0.01, "require_finished": False},
+        "training": {"pairs_per_step": 2, "pairs_per_microbatch": 2, "lora_rank": 4, "checkpoint_every": 1},
+        "evaluation": {
+            "benchmarks": {"pope": "pope.jsonl", "chair": "chair.jsonl"},
+            "vocabulary": "vocabulary.json",
+            "max_new_tokens": 10,
+            "bootstrap_resamples": 50,
+            "questions_per_part": 4,
+        },
+    }
+    (root / "config.yaml").write_text(yaml.safe_dump(config))
+    return root
+
+
+def command(world, work, *more):
+    run = ["run", "align", "--config", str(world / "config.yaml"), "--work", str(work)]
+    return [sys.executable, "-m", "pipelines", *run, *more]
+
+
+def environment():
+    """Nothing of this machine's tracking or state reaches the run."""
+    outside = ("MLFLOW_", "GROUNDTUNE_", "AWS_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(outside)}
+
+
+def start(world, work, *more):
+    done = subprocess.run(
+        command(world, work, *more), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def digests(work):
+    """kind and shard -> digest of every artifact that the run left."""
+    found = {}
+    for file in sorted((work / "artifacts").rglob("manifest.json")):
+        manifest = json.loads(file.read_text())
+        who = (manifest["kind"], str(manifest.get("shard")), manifest["parents"].get("adapter", ""))
+        found[who] = manifest["digest"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(world, tmp_path_factory):
+    work = tmp_path_factory.mktemp("finished")
+    return work, start(world, work, "--set", "register=true")
+
+
+def test_one_command_ends_with_the_table_and_the_places(finished):
+    work, output = finished
+    assert "| captions with a hallucinated object (CHAIRs)" in output and "POPE accuracy" in output
+    places = json.loads((work / "result.json").read_text())
+    assert all(Path(place).exists() for place in places.values())
+    for name in ("report", "adapter", "MLflow"):
+        assert any(line.startswith(name) for line in output.splitlines()[-6:])
+    assert "Traceback" not in output and "executor_input" not in output
+
+
+def test_the_lineage_reaches_from_the_adapter_to_the_prompts(finished):
+    work, _ = finished
+    places = json.loads((work / "result.json").read_text())
+    adapter = read_folder(places["adapter"], "adapter")
+    by_digest = {m["digest"]: m for m in map(json.loads, (f.read_text() for f in work.rglob("manifest.json")))}
+    pairs = by_digest[adapter.manifest["parents"]["pairs"]]
+    scores = by_digest[pairs["parents"]["scores"]]
+    assert (pairs["kind"], scores["kind"]) == ("pairs", "scores")
+    aligned = read_artifact(places["aligned_answers"], "answers")
+    base = read_artifact(places["base_answers"], "answers")
+    assert aligned.manifest["parents"]["adapter"] and not base.manifest["parents"]["adapter"]
+    assert len(aligned) == len(base) == 12
+
+
+def test_one_parent_run_with_a_nested_run_a_stage_is_in_mlflow(finished):
+    import mlflow
+
+    work, _ = finished
+    client = mlflow.MlflowClient(f"sqlite:///{work / 'mlflow.db'}")
+    runs = [run for e in client.search_experiments() for run in client.search_runs([e.experiment_id])]
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(parents) == 1
+    nested = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parents[0].info.run_id]
+    names = {run.info.run_name.split()[0].split("-")[0] for run in nested}
+    expected = ("prepare_prompts", "sample_candidates", "score_alignment", "score_confidence", "combine_scores",
+                "select_pairs", "train_dpo", "evaluate", "write_report", "register_adapter")  # fmt: skip
+    for stage in expected:
+        assert any(name.startswith(stage) for name in names), (stage, names)
+    assert all(run.info.status == "FINISHED" for run in runs)
+    assert any(file.path.endswith(".html") for file in client.list_artifacts(parents[0].info.run_id))
+
+
+def test_the_registered_adapter_answers_a_question_through_pyfunc(finished, world):
+    work, _ = finished
+    code = f"""
+import mlflow, pandas
+mlflow.set_tracking_uri("sqlite:///{work / "mlflow.db"}")
+model = mlflow.pyfunc.load_model("models:/groundtune@challenger")
+image = {str(world / "images" / "0.png")!r}
+print("ANSWER", type(model.predict(pandas.DataFrame([dict(image=image, instruction="What is here?")]))[0]).__name__)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd="/", env=environment(), capture_output=True, text=True, check=False
+    )
+    assert "ANSWER str" in done.stdout, done.stderr[-3000:]
+
+
+def test_the_same_command_again_computes_nothing_and_changes_nothing(finished, world):
+    work, _ = finished
+    before = digests(work)
+    output = start(world, work, "--set", "register=true")
+    assert digests(work) == before
+    assert "sample_candidates" not in output and "train_dpo" not in output
+
+
+STAGES = ["sample_candidates", "score_alignment", "score_confidence", "train_dpo", "evaluate"]
+
+
+def test_a_run_killed_in_every_stage_finishes_with_the_same_digests(finished, world, tmp_path):
+    straight, _ = finished
+    work = tmp_path / "killed"
+    for stage in STAGES:
+        _kill_when_it_says(stage, world, work)
+    start(world, work)
+    assert digests(work) == digests(straight)
+    assert not list((work / "state").rglob("*.parquet"))
+
+
+def _kill_when_it_says(stage, world, work):
+    """SIGKILL to the whole process group as soon as the stage reports progress."""
+    process = subprocess.Popen(
+        command(world, work), cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout
+    deadline = time.monotonic() + 300
+    for line in process.stdout:
+        if line.startswith(stage) or time.monotonic() > deadline:
+            break
+    else:
+        pytest.fail(f"the run ended before {stage} said anything")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--set", "sampling.temprature=1"], "setting 'temprature' in sampling is 1: expected one of"),
+        (["--set", "samplign.seed=1"], "setting 'samplign'"),
+        (["--set", "training.beta=-1"], "setting 'beta' in training is -1.0: expected at least"),
+        (["--set", "num_shards=two"], "setting 'num_shards'"),
+    ],
+)
+def test_a_wrong_setting_stops_before_anything_starts(world, tmp_path, more, message):
+    done = subprocess.run(
+        command(world, tmp_path, *more), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and message in done.stderr
+    assert not (tmp_path / "artifacts").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--set", "model=/nowhere"], "/nowhere: no such folder"),
+        (["--set", "evaluation.vocabulary=none.json"], "none.json"),
+        (["--set", 'alignment.scorer_weights={"claims": 1}'], "scorers.claims"),
+    ],
+)
+def test_preflight_names_what_is_wrong_in_its_own_words(world, tmp_path, more, message):
+    done = subprocess.run(
+        command(world, tmp_path, *more), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert message in done.stdout and "preflight" in done.stdout
+    assert "sample_candidates" not in done.stdout
+
+
+def test_an_unreachable_mlflow_stops_the_run_in_its_first_task(world, tmp_path):
+    done = subprocess.run(
+        command(world, tmp_path), cwd=ROOT, env={**environment(), "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "MLFLOW_TRACKING_URI" in done.stdout and "prepare_prompts" not in done.stdout

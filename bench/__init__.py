@@ -1,1 +1,1 @@
-"""Measurements. Each writes JSON with the machine's description to bench/results/; figures in the docs come from there."""
+"""Measurements: each writes JSON with its machine to bench/results/; the figures in the docs come from there."""

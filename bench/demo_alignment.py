@@ -14,10 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.machine import describe
 from groundtune.artifacts import read_artifact
 from groundtune.benchmarks.comparison import compare
-
-from bench.machine import describe
 
 OUT = Path("bench/results/demo_alignment.json")
 FIGURES = {  # name in the result: (benchmark, metric); POPE is the mean of its splits
@@ -79,7 +78,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     runs = [one_seed(seed, Path(given.work) / f"seed-{seed}", given.set) for seed in given.seeds]
-    result = {"summary": summarise(runs), "runs": runs, "machine": describe(" ".join(["python", "-m", "bench.demo_alignment", *sys.argv[1:]]))}
+    result = {
+        "summary": summarise(runs),
+        "runs": runs,
+        "machine": describe(" ".join(["python", "-m", "bench.demo_alignment", *sys.argv[1:]])),
+    }
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result["summary"], indent=1))

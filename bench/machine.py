@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import torch
+
 from groundtune.artifacts import package_versions
 
 

@@ -169,7 +169,9 @@ class ArtifactWriter:
         _write_parquet(building / "rejected.parquet", rejected, REJECTED)
         rows = out = sum(counts.values())
         if unit:
-            out = len({value for name in parts for value in pq.read_table(building / name, columns=[unit])[0].to_pylist()})
+            out = len(
+                {value for name in parts for value in pq.read_table(building / name, columns=[unit])[0].to_pylist()}
+            )
         if rows_in != out + len(rejected):
             raise ArtifactError(
                 f"{self.path}: {rows_in} in, {out} out and {len(rejected)} rejected: some were lost or doubled"
@@ -201,9 +203,7 @@ class ArtifactWriter:
             "rejected": len(rejected),
             "rejected_reasons": dict(sorted(reasons.items())),
             "shard": list(self.shard),
-            "parts": [
-                {"file": name, "rows": counts[name], "sha256": digest_file(building / name)} for name in parts
-            ],
+            "parts": [{"file": name, "rows": counts[name], "sha256": digest_file(building / name)} for name in parts],
             "extra": self.extra,
             **provenance(),
         }

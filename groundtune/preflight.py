@@ -8,24 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from groundtune import settings as s
 from groundtune import storage, tracking
 from groundtune.digests import digest_file, digest_folder
 from groundtune.errors import SettingError
 from groundtune.progress import say
+from groundtune.settings import AlignmentScoreSettings, EvaluationSettings
+from groundtune.settings.sections import check_settings
 from groundtune.vlm.checkpoints import check_checkpoint, checkpoint_digest
 
 STAGE = "preflight"
-SECTIONS: dict[str, type[s.Settings]] = {
-    "prepare": s.PrepareSettings,
-    "sampling": s.SamplingSettings,
-    "alignment": s.AlignmentScoreSettings,
-    "confidence": s.ConfidenceSettings,
-    "selection": s.SelectionSettings,
-    "training": s.TrainingSettings,
-    "evaluation": s.EvaluationSettings,
-    "registry": s.RegistrySettings,
-}
 
 
 class Inputs(NamedTuple):
@@ -49,7 +40,7 @@ def run(
     """
     checked = check_settings(settings)
     alignment, evaluation = checked["alignment"], checked["evaluation"]
-    assert isinstance(alignment, s.AlignmentScoreSettings) and isinstance(evaluation, s.EvaluationSettings)
+    assert isinstance(alignment, AlignmentScoreSettings) and isinstance(evaluation, EvaluationSettings)
     state = storage.state_root()
     if state:
         storage.check_writable(state)
@@ -69,15 +60,7 @@ def run(
     return Inputs(digest_file(prompt_file), "-".join(digests.values()), questions)
 
 
-def check_settings(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, s.Settings]:
-    """Every section as its dataclass. Raises SettingError for an unknown section, name or value."""
-    for name in settings:
-        if name not in SECTIONS:
-            raise SettingError(name, "a section", f"one of {', '.join(SECTIONS)}", "the configuration")
-    return {name: cls.of(settings.get(name), name) for name, cls in SECTIONS.items()}
-
-
-def _benchmark_files(root: str, evaluation: s.EvaluationSettings) -> str:
+def _benchmark_files(root: str, evaluation: EvaluationSettings) -> str:
     if not evaluation.benchmarks:
         raise SettingError("evaluation.benchmarks", {}, "at least one benchmark: without one nothing is known")
     if not storage.is_s3(root) and not Path(root).is_dir():

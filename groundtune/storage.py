@@ -40,12 +40,12 @@ def _client_of(pid: int, endpoint: str | None) -> Any:
     import boto3
     from botocore.config import Config
 
-    config = Config(
+    config: Any = Config(
         signature_version="s3v4",
         retries={"max_attempts": 5, "mode": "standard"},
         connect_timeout=5,
         read_timeout=60,
-        s3={"addressing_style": os.environ.get("GROUNDTUNE_S3_ADDRESSING", "path" if endpoint else "auto")},
+        s3={"addressing_style": "path" if endpoint else "auto"},
     )
     return boto3.client("s3", endpoint_url=endpoint, config=config)
 

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from groundtune.report.headline import headline_text
+
 RESULT = "result.json"
 
 
@@ -17,5 +19,5 @@ def closing_words(outputs: dict[str, Any], work: Path) -> str:
     (work / RESULT).write_text(json.dumps(places, indent=1) + "\n")
     tracking = os.environ["MLFLOW_TRACKING_URI"]
     page = tracking if tracking.startswith("http") else f"mlflow ui --backend-store-uri {tracking}"
-    summary = Path(outputs["summary"].path).read_text().strip()
-    return f"\n{summary}\n\nreport   {report}\nadapter  {places['adapter']}\nMLflow   {page}\n"
+    table = headline_text(places["base_answers"], places["aligned_answers"])
+    return f"\n{table}\n\nreport   {report}\nadapter  {places['adapter']}\nMLflow   {page}\n"

@@ -72,33 +72,56 @@ def _everything() -> Iterator[None]:
     yield
 
 
-class _Words:
-    """stdout without the executor's bookkeeping: what is left is what the stages say, and their errors."""
+class Words:
+    """stdout without the executor's bookkeeping: what the stages say, and errors.
 
-    NOISE = re.compile(
-        r"\[KFP Executor|^\S+ - INFO - |^\s*$|^\s*(?:'|\{|\}|\])|executor_input|FutureWarning|UserWarning"
-        r"|warnings\.warn|Alembic|alembic|Wrote executor output"
-    )
+    An error that input caused is its message alone; any other exception keeps its whole traceback.
+    """
+
+    SAID = re.compile(r"^[a-z_]+(?: \d+/\d+)?\s{2,}\S")
+    OURS = re.compile(r"^groundtune\.errors\.\w+: ")
 
     def __init__(self, stream: TextIO):
         self._stream, self._rest = stream, ""
+        self._traceback: list[str] = []
+        self._in_message = False
 
     def write(self, text: str) -> int:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            if not self.NOISE.search(line):
-                self._stream.write(line + "\n")
+            self._line(line)
         self._stream.flush()
         return len(text)
 
     def flush(self) -> None:
         self._stream.flush()
 
+    def _line(self, line: str) -> None:
+        if line.startswith("Traceback (most recent call last)"):
+            self._traceback, self._in_message = [line], False
+        elif self._traceback:
+            if line.startswith((" ", "During handling", "The above exception")) or not line:
+                self._traceback.append(line)
+                return
+            ours = self.OURS.match(line)
+            self._print("error: " + line[ours.end() :] if ours else "\n".join([*self._traceback, line]))
+            self._traceback, self._in_message = [], True
+        elif self._in_message and line.strip() and not line.startswith("["):
+            self._print(line)
+        elif self.SAID.match(line):
+            self._in_message = False
+            self._print(line)
+        else:
+            self._in_message = False
+
+    def _print(self, text: str) -> None:
+        self._stream.write(text + "\n")
+
 
 @contextmanager
 def _only_our_words() -> Iterator[None]:
     stdout = sys.stdout
-    sys.stdout = _Words(stdout)
+    sys.stdout = Words(stdout)
     try:
         yield
     finally:

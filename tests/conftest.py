@@ -45,7 +45,9 @@ def s3(s3_session: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
 @pytest.fixture
 def bucket(s3: S3Server, request: pytest.FixtureRequest) -> str:
     """s3:// URI of a bucket and prefix of this test alone."""
-    return f"{s3.create_bucket('tests')}/{Path(request.node.nodeid).name.replace('::', '/').replace('[', '-').strip(']')}"
+    return (
+        f"{s3.create_bucket('tests')}/{Path(request.node.nodeid).name.replace('::', '/').replace('[', '-').strip(']')}"
+    )
 
 
 @pytest.fixture

@@ -181,6 +181,7 @@ def s3_server(folder: Path | None = None) -> Iterator[S3Server]:
             "-ip.bind=127.0.0.1",
             f"-dir={root / 'data'}",
             "-s3",
+            "-s3.autoCreateBucket=false",  # as every other store: a mistyped bucket is an error
             f"-s3.port={port}",
             f"-s3.config={root / 's3.json'}",
             f"-master.port={free_port()}",

@@ -21,8 +21,6 @@ def evaluate(
     """Answers, metrics with confidence intervals, and the identity of every score."""
     from groundtune.benchmarks import evaluation
 
-    made = evaluation.run(
-        benchmarks_root, model, answers.path, settings, adapter=adapter.path if adapter else ""
-    )
+    made = evaluation.run(benchmarks_root, model, answers.path, settings, adapter=adapter.path if adapter else "")
     answers.metadata.update(made.card)
     metrics.metadata.update(made.scalars)

@@ -18,7 +18,5 @@ def score_alignment(
     """Raw scores of every sentence of every candidate, by every weighted scorer."""
     from groundtune.candidates.alignment_score import stage
 
-    made = stage.run(
-        prompts.path, candidates.path, images_root, scorers, alignment.path, settings, shard=shard
-    )
+    made = stage.run(prompts.path, candidates.path, images_root, scorers, alignment.path, settings, shard=shard)
     alignment.metadata.update(made.card)

@@ -101,8 +101,8 @@ def _score(
                 good.append((candidate, tokens))
             else:
                 problem = f"log-probs are not finite or empty ({len(tokens)} tokens)"
-                error = RecordError(candidate["candidate_id"], "confidence", problem)
-                rejected.append(reject(candidate["candidate_id"], "confidence", str(error)))
+                refusal = RecordError(candidate["candidate_id"], "confidence", problem)
+                rejected.append(reject(refusal.record_id, "confidence", str(refusal)))
         if not good:
             continue
         entropy = pool_entropy([sum(tokens) / len(tokens) for _, tokens in good])

@@ -33,7 +33,7 @@ def fit(text: str, length: Callable[[str], int], limit: int, cuts: tuple[Cut, ..
     """
     if length(text) <= limit or len(text) == 1:
         return [text]
-    cut, *finer = cuts or (_CLAUSE.split, str.split, _halves)
+    cut, *finer = cuts or CUTS
     pieces: list[str] = []
     for fragment in filter(None, cut(text)):
         joined = f"{pieces[-1]} {fragment}" if pieces else fragment
@@ -41,7 +41,10 @@ def fit(text: str, length: Callable[[str], int], limit: int, cuts: tuple[Cut, ..
             pieces[-1] = joined
         else:
             pieces.append(fragment)
-    return [part for piece in pieces for part in fit(piece, length, limit, tuple(finer) or (_halves,))]
+    return [part for piece in pieces for part in fit(piece, length, limit, tuple(finer) or CUTS[-1:])]
+
+
+CUTS: tuple[Cut, ...] = (lambda text: _CLAUSE.split(text), lambda text: text.split(), lambda text: _halves(text))
 
 
 def _halves(text: str) -> list[str]:

@@ -42,7 +42,7 @@ def run(scores: str | Path, out: str | Path, settings: SelectionSettings | Mappi
         dropped = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons.items())
         say(
             STAGE,
-            f"{len(pools):,} prompts -> {len(artifact):,} pairs ({sum(reasons.values()):,} dropped: {dropped or 'none'})",
+            f"{len(pools):,} prompts -> {len(artifact):,} pairs (dropped: {dropped or 'none'})",
         )
         log.metrics({**artifact.results, **{f"dropped.{name}": count for name, count in reasons.items()}})
         log.tag("output.digest", artifact.digest)
@@ -60,11 +60,7 @@ def select(pools: dict[str, list[Row]], settings: SelectionSettings) -> tuple[li
             found[prompt_id] = [(choice, pool) for choice in choices]
             continue
         reason = (
-            "gap_below_margin"
-            if len(pool) > 1
-            else "single_candidate"
-            if len(pools[prompt_id]) == 1
-            else "unfinished"
+            "gap_below_margin" if len(pool) > 1 else "single_candidate" if len(pools[prompt_id]) == 1 else "unfinished"
         )
         dropped.append(_drop(prompt_id, reason))
     kept = _hardest(found, settings)

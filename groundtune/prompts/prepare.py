@@ -42,7 +42,9 @@ def run(
     file = storage.local_file(prompts)
     checkpoint = storage.local_folder(model)
     reader = load_processor(checkpoint)
-    root = images_root or (prompts.rpartition("/")[0] if storage.is_s3(prompts) else str(Path(prompts).resolve().parent))
+    root = images_root or (
+        prompts.rpartition("/")[0] if storage.is_s3(prompts) else str(Path(prompts).resolve().parent)
+    )
     store = ImageStore(root, settings.max_image_pixels, settings.allow_http_images)
     rows = list(read_rows(file))
     if settings.limit:

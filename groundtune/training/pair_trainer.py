@@ -26,7 +26,7 @@ class PairTrainer(Trainer):
     """DPO on pairs. `log_history` in the trainer state holds one record an optimizer step, restored on resume."""
 
     def __init__(self, vlm: Vlm, data: PairData, settings: TrainingSettings, folder: Path, callbacks: list[Any]):
-        self.vlm, self.settings = vlm, settings
+        self.vlm, self.pair_data, self.settings = vlm, data, settings
         self._pending: dict[str, list[float]] = defaultdict(list)
         self._tokens, self._clock = 0, time.monotonic()
         super().__init__(
@@ -39,17 +39,18 @@ class PairTrainer(Trainer):
         self.remove_callback(PrinterCallback)  # our progress line says it better
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
-        return SequentialSampler(self.train_dataset)  # PairData has the order already
+        return SequentialSampler(self.pair_data)  # which has the order already
 
     def compute_loss(
         self,
         model: nn.Module,
-        inputs: dict[str, list[PairExample]],
+        inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
         """Mean over the pairs of weight * (L_text + anchor_weight * L_margin)."""
-        pairs, settings = inputs["pairs"], self.settings
+        pairs: list[PairExample] = inputs["pairs"]
+        settings = self.settings
         branches = [[pair.chosen, pair.rejected] for pair in pairs]
         logprobs = branch_logprobs(self.vlm, [pair.prefix for pair in pairs], branches)
         device = self.vlm.device

@@ -49,7 +49,9 @@ def read_reference(confidence: Sequence[str | Path], wanted: set[str], vlm: Vlm)
         )
     missing = wanted - rows.keys()
     if missing:
-        raise ArtifactError(f"{shards[0].path}: no reference log-probs for {len(missing)} answers, e.g. {min(missing)!r}")
+        raise ArtifactError(
+            f"{shards[0].path}: no reference log-probs for {len(missing)} answers, e.g. {min(missing)!r}"
+        )
     return Reference(shards, rows)
 
 

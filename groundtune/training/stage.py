@@ -57,11 +57,12 @@ def run(
     parents = {"pairs": source.digest, "model": vlm.digest}
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
         writer = FolderWriter(Path(out), "adapter", settings.to_mapping(), parents)
-        data = read_pair_data(
-            vlm, prompts, candidates, pairs, confidence, images_root, settings.epochs, settings.seed
-        )
+        data = read_pair_data(vlm, prompts, candidates, pairs, confidence, images_root, settings.epochs, settings.seed)
         difference = _check_reference(vlm, data)
-        say(STAGE, f"{len(data.pairs):,} pairs x {settings.epochs}; reference checked (differs by {difference:.1g} nats)")
+        say(
+            STAGE,
+            f"{len(data.pairs):,} pairs x {settings.epochs}; reference checked (differs by {difference:.1g} nats)",
+        )
         add_lora(vlm, settings)
         records = _train(vlm, data, settings, writer.state)
         artifact = writer.finish(

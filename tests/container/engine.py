@@ -134,12 +134,12 @@ def import_base_image(engine: Engine) -> None:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         environment = {**os.environ, "DOCKER_HOST": engine.host}
-        imported = subprocess.run(
-            [DOCKER, "import", "-", BASE_IMAGE], stdin=bootstrap.stdout, env=environment, capture_output=True, check=False
-        )
+        taken_in = [DOCKER, "import", "-", BASE_IMAGE]
+        imported = subprocess.run(taken_in, stdin=bootstrap.stdout, env=environment, capture_output=True, check=False)
         _, errors = bootstrap.communicate()
     if bootstrap.returncode or imported.returncode:
-        raise EngineError(f"mmdebstrap could not make {BASE_IMAGE}: {errors.decode()[-3000:]}{imported.stderr.decode()}")
+        said = errors.decode()[-3000:] + imported.stderr.decode()
+        raise EngineError(f"mmdebstrap could not make {BASE_IMAGE}: {said}")
 
 
 def _pip_settings() -> str:

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from components import images
-from components.select_pairs.component import select_pairs
+import yaml
 from kfp import dsl
 
 import groundtune
+from components import images
+from components.select_pairs.component import select_pairs
 from groundtune.artifacts import ArtifactWriter, read_artifact
 from groundtune.preferences import selection
 from groundtune.settings import SelectionSettings
+from tests.container.conftest import ROOT
 from tests.container.engine import Engine
 
 
@@ -119,6 +121,20 @@ def test_select_pairs_gives_in_the_container_what_it_gives_here(
     assert list(there.rows()) == list(here.rows())
     assert there.digest == here.digest
     assert task.output.metadata["digest"] == here.digest
+
+
+def test_the_clusters_check_writes_where_it_should_and_says_what_is_wrong(engine: Engine, light_image: str) -> None:
+    """The very command of manifests/base/check.yaml: with a place it can write, and with one it cannot reach."""
+    job = yaml.safe_load((ROOT / "manifests" / "base" / "check.yaml").read_text())
+    command = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    run = ["run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp:mode=1777", "--user", "10001:10001"]
+
+    good = engine.docker(*run, "-e", "GROUNDTUNE_STATE=/tmp/state", light_image, *command)
+    wrong = engine.docker(*run, "-e", "GROUNDTUNE_STATE=/state", light_image, *command, check=False)
+
+    assert "state can be written at /tmp/state" in good.stdout
+    assert wrong.returncode != 0
+    assert "cannot write /state/" in wrong.stderr
 
 
 def _write_scores(folder: Path) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from components import images
 from kfp import dsl
 
+from components import images
 from tests.container.engine import Engine
 
 
@@ -27,9 +27,7 @@ def one_step(learned: dsl.Output[dsl.Model]):
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
-    tiny = LlamaConfig(
-        vocab_size=32, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2
-    )
+    tiny = LlamaConfig(vocab_size=32, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2)
     model = peft.get_peft_model(LlamaForCausalLM(tiny), peft.LoraConfig(target_modules=["q_proj", "v_proj"]))
     tokens = torch.arange(16).reshape(2, 8)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.05)

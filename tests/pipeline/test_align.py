@@ -100,7 +100,7 @@ def finished(world, tmp_path_factory):
 
 def test_one_command_ends_with_the_table_and_the_places(finished):
     work, output = finished
-    assert "| captions with a hallucinated object (CHAIRs)" in output and "POPE accuracy" in output
+    assert "captions with a hallucinated object (CHAIRs)" in output and "POPE accuracy" in output
     places = json.loads((work / "result.json").read_text())
     assert all(Path(place).exists() for place in places.values())
     for name in ("report", "adapter", "MLflow"):

@@ -4,11 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from groundtune.candidates import combine, confidence, sampling
 from groundtune.candidates.alignment_score import stage as alignment
 from groundtune.preferences import selection
 from groundtune.prompts import prepare
-from PIL import Image
 
 SAMPLING = {"num_candidates": 4, "max_new_tokens": 10, "prompts_per_part": 4, "prompts_per_batch": 2}
 SELECTION = {"margin": 0.01, "require_finished": False}  # a random model seldom ends an answer

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from groundtune.artifacts import ArtifactWriter, parts_of, read_artifact, reject, shard_of
 from groundtune.errors import ArtifactError, TooManyRejected
 from groundtune.folder_artifacts import FolderWriter, read_folder

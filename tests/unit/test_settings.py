@@ -4,9 +4,10 @@ import dataclasses
 import json
 
 import pytest
+
 from groundtune.errors import SettingError
-from groundtune.preflight import SECTIONS
 from groundtune.settings import AlignmentScoreSettings, SamplingSettings, TrainingSettings
+from groundtune.settings.sections import SECTIONS
 
 
 @pytest.mark.parametrize("cls", SECTIONS.values())
@@ -44,3 +45,13 @@ def test_a_wrong_setting_is_named_with_what_is_expected(cls, given, message):
 def test_numbers_that_yaml_and_kfp_change_in_passing_are_understood():
     assert TrainingSettings.from_mapping({"learning_rate": "1e-5", "epochs": 2.0}).epochs == 2
     assert TrainingSettings.from_mapping({"learning_rate": "1e-5"}).learning_rate == 1e-5
+
+
+def test_the_settings_reference_is_what_the_code_says():
+    from pathlib import Path
+
+    from groundtune.settings.reference import markdown
+
+    page = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
+    command = "python -m groundtune.settings.reference > docs/reference/settings.md"
+    assert page.read_text() == markdown(), f"run: {command}"

@@ -17,7 +17,8 @@ from mlflow.entities import Run
 
 from groundtune import __version__, tracking
 from groundtune.errors import TrackingError
-from tests.servers import Link, free_port
+from groundtune.tracking.place import KFP_METRICS
+from tests.servers import Link, S3Server, free_port
 
 PARENT = "mlflow.parentRunId"
 
@@ -68,7 +69,12 @@ def test_stages_of_one_pipeline_run_are_nested_below_one_parent(pipeline: str, t
         "targets": '["q"]',
     }
     assert sample.data.metrics == {"candidates": 4640.0, "share.rejected": 0.25}
-    expected = {"input.prompts": "abc", "output.digest": "d1", "groundtune.version": __version__, "groundtune.shard": "0/2"}
+    expected = {
+        "input.prompts": "abc",
+        "output.digest": "d1",
+        "groundtune.version": __version__,
+        "groundtune.shard": "0/2",
+    }
     assert expected.items() <= sample.data.tags.items()
     assert history(select, "loss") == [(1, 0.7), (2, 0.6)]
     assert [r.info.status for r in (parent, sample, select)] == ["FINISHED"] * 3
@@ -153,21 +159,38 @@ def test_with_the_plugin_the_existing_run_is_used_and_no_other_is_made(
     monkeypatch.setenv("MLFLOW_RUN_ID", task)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
     tracking.check()
-    with tracking.stage("sample_candidates", {"seed": 3}, inputs={"prompts": "abc"}) as run:
+    with tracking.stage("train_dpo", {"seed": 3}, inputs={"pairs": "abc"}) as run:
         assert run.run_id == task
         run.series([{"step": 1, "loss": 0.7}])
-        run.metrics({"candidates": 5})  # the backend logs this one from the KFP Metrics output
-    client.log_metric(task, "candidates", 5.0)  # as the backend's launcher does, after the stage
+        run.metrics({"accuracy": 0.9})  # the backend logs this one from the KFP Metrics output
+    client.log_metric(task, "accuracy", 0.9)  # as the backend's launcher does, after the stage
     tracking.summary({"f1": 0.8})
 
     runs = {run.info.run_id: run for run in client.search_runs([experiment])}
     assert set(runs) == {root, loop, task}
-    assert history(runs[task], "candidates") == [(0, 5.0)]
+    assert history(runs[task], "accuracy") == [(0, 0.9)]
     assert history(runs[task], "loss") == [(1, 0.7)]
     assert runs[task].data.params == {"seed": "3"}
-    assert runs[task].data.tags["input.prompts"] == "abc"
+    assert runs[task].data.tags["input.pairs"] == "abc"
     assert runs[root].data.metrics == {"f1": 0.8}
     assert {run.info.status for run in runs.values()} == {"RUNNING"}  # the backend ends them
+
+
+def test_with_the_plugin_a_stage_whose_face_has_no_metrics_output_logs_its_own_scalars(
+    pipeline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+    task = client.create_run(client.create_experiment(pipeline)).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", task)
+    for _ in range(2):  # the second time is a retry in the same run
+        with tracking.stage("sample_candidates", {}) as run:
+            run.metrics({"candidates": 5})
+    assert history(client.get_run(task), "candidates") == [(0, 5.0)]
+
+
+def test_the_scalars_left_to_the_backend_are_those_of_faces_with_a_metrics_output() -> None:
+    faces = Path(__file__).parents[2].glob("components/*/component.py")
+    assert {face.parent.name for face in faces if "dsl.Output[dsl.Metrics]" in face.read_text()} == KFP_METRICS
 
 
 def test_without_a_server_a_stage_runs_and_says_that_nothing_is_tracked(
@@ -196,6 +219,12 @@ def test_an_unreachable_server_is_named_in_seconds(address: str, monkeypatch: py
     with pytest.raises(TrackingError, match="MLFLOW_TRACKING_URI"):
         tracking.check()
     assert time.monotonic() - start < 12
+
+
+def test_a_server_that_is_no_mlflow_is_named(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", s3.endpoint)  # it answers, and refuses
+    with pytest.raises(TrackingError, match="MLFLOW_TRACKING_URI"):
+        tracking.check()
 
 
 def test_a_server_that_does_not_answer_is_named_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

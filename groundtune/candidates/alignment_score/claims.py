@@ -43,8 +43,7 @@ class ClaimsScorer:
         answers = branch_next_logprobs(self.vlm, prefixes, branches, [*self._yes, *self._no])
         cut = len(self._yes)
         return [
-            [float(torch.logsumexp(row[:cut], 0) - torch.logsumexp(row[cut:], 0)) for row in image]
-            for image in answers
+            [float(torch.logsumexp(row[:cut], 0) - torch.logsumexp(row[cut:], 0)) for row in image] for image in answers
         ]
 
     def _questions(self, claims: ImageClaims) -> tuple[Prefix, list[list[int]]]:

@@ -73,9 +73,7 @@ class ContrastiveScorer:
     def _images(self, batch: Sequence[ImageClaims]) -> list[Tensor]:
         """[D] unit vectors, one encoding an image however many prompts ask about it."""
         keys = [claims.prompt["image_sha256"] for claims in batch]
-        new = {
-            key: claims.image for key, claims in zip(keys, batch, strict=True) if key not in self._image_features
-        }
+        new = {key: claims.image for key, claims in zip(keys, batch, strict=True) if key not in self._image_features}
         if new:
             inputs = self.processor.image_processor(images=list(new.values()), return_tensors="pt").to(self.device)
             features = F.normalize(self.model.get_image_features(**inputs).pooler_output.float(), dim=-1)

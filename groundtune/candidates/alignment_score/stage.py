@@ -80,9 +80,7 @@ def load_scorers(checkpoints: dict[str, str], settings: AlignmentScoreSettings) 
     return loaded
 
 
-def _score(
-    batch: list[Pool], scorers: list[Scorer], store: ImageStore, rows: list[Row], rejected: list[Row]
-) -> None:
+def _score(batch: list[Pool], scorers: list[Scorer], store: ImageStore, rows: list[Row], rejected: list[Row]) -> None:
     claims: list[ImageClaims] = []
     pools: list[tuple[Pool, dict[str, list[str]]]] = []
     for pool in batch:
@@ -109,8 +107,8 @@ def _score(
                 scores = [found[pool.prompt["id"]][sentence] for sentence in own]
                 problem = _problem(scores)
                 if problem:
-                    error = RecordError(row["candidate_id"], f"alignment ({scorer.name})", problem)
-                    rejected.append(reject(row["candidate_id"], "alignment", str(error)))
+                    refusal = RecordError(row["candidate_id"], f"alignment ({scorer.name})", problem)
+                    rejected.append(reject(refusal.record_id, "alignment", str(refusal)))
                     continue
                 rows.append(
                     {

@@ -60,9 +60,12 @@ def test_a_95_percent_interval_holds_the_truth_about_95_times_in_100() -> None:
 
 def test_blocks_of_resamples_change_nothing_for_few_or_many_units(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = [table([1.0, 0.0, 1.0, 1.0, 0.0] * 8)]
+    other = [table([1.0, 1.0, 1.0, 1.0, 0.0] * 8)]
     whole = estimate(counts, accuracy, Resampling(101))
+    paired = paired_difference(counts, other, accuracy, Resampling(101))
     monkeypatch.setattr("groundtune.benchmarks.bootstrap._CELLS", 40 * 7)
     assert estimate(counts, accuracy, Resampling(101)) == whole
+    assert paired_difference(counts, other, accuracy, Resampling(101)) == paired
 
 
 def test_an_image_of_several_splits_is_drawn_for_all_of_them() -> None:
@@ -70,9 +73,7 @@ def test_an_image_of_several_splits_is_drawn_for_all_of_them() -> None:
     right = [float(i % 4 > 0) for i in range(80)]
     one = estimate([table(right)], accuracy, Resampling(1000))["accuracy"]
     assert estimate([table(right), table(right)], mean_accuracy, Resampling(1000))["accuracy"] == one
-    apart = estimate([table(right), table(right, prefix="other")], mean_accuracy, Resampling(1000))[
-        "accuracy"
-    ]
+    apart = estimate([table(right), table(right, prefix="other")], mean_accuracy, Resampling(1000))["accuracy"]
     assert apart.high - apart.low < one.high - one.low
 
 
@@ -115,8 +116,7 @@ def test_p_values_of_equal_models_are_spread_evenly() -> None:
     for trial in range(200):
         one, two = ((generator.random(120) < 0.6).astype(float).tolist() for _ in range(2))
         small += (
-            paired_difference([table(one)], [table(two)], accuracy, Resampling(200, seed=trial))["accuracy"].p
-            <= 0.1
+            paired_difference([table(one)], [table(two)], accuracy, Resampling(200, seed=trial))["accuracy"].p <= 0.1
         )
     assert 6 <= small <= 36  # 20 expected
 

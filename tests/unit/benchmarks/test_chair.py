@@ -64,9 +64,7 @@ def test_a_model_that_names_nothing_scores_zero_hallucination_and_zero_recall(tm
 
 
 def test_the_truth_unites_objects_and_reference_captions(tmp_path: Path) -> None:
-    benchmark, file = chair(
-        tmp_path, line("a", objects=["puppy"], captions=["A mug below stop lights", "a dog"])
-    )
+    benchmark, file = chair(tmp_path, line("a", objects=["puppy"], captions=["A mug below stop lights", "a dog"]))
     assert benchmark.load(file)[0].truth == ["cup", "dog", "traffic light"]
 
 

@@ -104,9 +104,7 @@ def test_a_worse_model_is_called_worse(tmp_path: Path) -> None:
         (0.1, 0.2, "", "open"),
     ],
 )
-def test_a_verdict_needs_the_whole_interval_on_one_side(
-    low: float, high: float, better: str, expected: str
-) -> None:
+def test_a_verdict_needs_the_whole_interval_on_one_side(low: float, high: float, better: str, expected: str) -> None:
     assert verdict(Difference(0.0, low, high, 0.5), better) == expected
 
 
@@ -122,9 +120,7 @@ def test_evaluations_of_different_questions_are_refused(tmp_path: Path) -> None:
 
 def test_evaluations_by_different_protocols_are_refused(tmp_path: Path) -> None:
     base = evaluated(tmp_path / "base", {"pope": 20})
-    other = evaluated(
-        tmp_path / "other", {"pope": 20}, protocol={**PROTOCOL, "yes_no_suffix": "Short, please."}
-    )
+    other = evaluated(tmp_path / "other", {"pope": 20}, protocol={**PROTOCOL, "yes_no_suffix": "Short, please."})
     with pytest.raises(ArtifactError, match=r"yes_no_suffix is '' and 'Short, please\.'"):
         compare(base, other)
 

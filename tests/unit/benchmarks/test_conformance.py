@@ -12,9 +12,7 @@ from groundtune.benchmarks.vocabulary import read_vocabulary
 
 # Read at import: the fixture that cleans the environment for every test takes GROUNDTUNE_ variables away.
 BENCHMARKS = Path(
-    os.environ.get(
-        "GROUNDTUNE_BENCHMARKS", Path(__file__).resolve().parents[3].parent / "shared" / "benchmarks"
-    )
+    os.environ.get("GROUNDTUNE_BENCHMARKS", Path(__file__).resolve().parents[3].parent / "shared" / "benchmarks")
 )
 here = pytest.mark.skipif(
     not BENCHMARKS.is_dir(),
@@ -31,9 +29,7 @@ def test_pope_reads_and_scores_the_published_split(split: str) -> None:
     assert len({question.image for question in questions}) == 500
     assert sum(question.truth == "yes" for question in questions) == 1500
 
-    said = random.Random(split).choices(
-        ["Yes", "No", "no, none", "NO", "There is not.", "", "Yes. No"], k=3000
-    )
+    said = random.Random(split).choices(["Yes", "No", "no, none", "NO", "There is not.", "", "Yes. No"], k=3000)
     # the published rules once more, written out plainly, and their confusion counts
     tp = fp = tn = fn = 0
     for question, answer in zip(questions, said, strict=True):
@@ -64,9 +60,7 @@ def test_the_coco_synonyms_name_80_objects_and_all_their_forms_are_found() -> No
             assert vocabulary.object_words(form) == ["oven", "oven"]
         else:
             assert vocabulary.object_words(f"A {form}.") == [name], form
-    said = (
-        "Two men and a baby elephant at a stop sign by the train tracks; wine glasses, knives and hot dogs."
-    )
+    said = "Two men and a baby elephant at a stop sign by the train tracks; wine glasses, knives and hot dogs."
     assert vocabulary.object_words(said) == [
         "person", "elephant", "stop sign", "wine glass", "knife", "hot dog",
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The stage on a real (tiny) LLaVA checkpoint: answers, resuming, bad input and identity."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -35,9 +36,7 @@ def settings(**changes: object) -> EvaluationSettings:
     return EvaluationSettings.from_mapping({**SETTINGS, **changes})
 
 
-def test_an_evaluation_reports_every_benchmark_with_intervals_and_identity(
-    tmp_path: Path, model: str
-) -> None:
+def test_an_evaluation_reports_every_benchmark_with_intervals_and_identity(tmp_path: Path, model: str) -> None:
     root = write_world(tmp_path / "world")
     artifact = run(str(root), model, tmp_path / "out", settings())
     assert read_artifact(tmp_path / "out", "answers").digest == artifact.digest
@@ -81,8 +80,8 @@ def test_an_adapter_changes_answers_and_identity(tmp_path: Path, model: str, ada
 
 
 def test_a_killed_evaluation_resumes_to_the_same_digest(tmp_path: Path, model: str) -> None:
-    root = write_world(tmp_path / "world", images=20)
-    chosen = {"questions_per_part": 1, "max_yes_no_tokens": 12}
+    root = write_world(tmp_path / "world", images=6)
+    chosen = {"questions_per_part": 1, "max_yes_no_tokens": 6}
     whole = run(str(root), model, tmp_path / "whole", settings(**chosen))
     state = tmp_path / "state"
     program = (
@@ -91,24 +90,20 @@ def test_a_killed_evaluation_resumes_to_the_same_digest(tmp_path: Path, model: s
     )
     given = json.dumps({**SETTINGS, **chosen})
     command = [sys.executable, "-c", program, str(root), model, str(tmp_path / "out"), given, str(state)]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
     patience = time.monotonic() + 120
-    while (
-        child.poll() is None and len(list(state.rglob("part-*.parquet"))) < 4 and time.monotonic() < patience
-    ):
+    while child.poll() is None and len(list(state.rglob("part-*.parquet"))) < 4 and time.monotonic() < patience:
         time.sleep(0.01)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
     done = {part.name: part.stat().st_mtime_ns for part in state.rglob("part-*.parquet")}
-    assert 4 <= len(done) < 140
+    assert 4 <= len(done) < 42
     assert not (tmp_path / "out" / "manifest.json").exists()
 
     rewritten: list[str] = []
     publish = storage.publish_file
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            storage, "publish_file", lambda file, uri: (rewritten.append(Path(uri).name), publish(file, uri))
-        )
+        patch.setattr(storage, "publish_file", lambda file, uri: (rewritten.append(Path(uri).name), publish(file, uri)))
         resumed = run(str(root), model, tmp_path / "out", settings(**chosen), state=str(state))
     assert not done.keys() & set(rewritten)  # finished parts were not answered again
     assert resumed.digest == whole.digest
@@ -216,8 +211,6 @@ def test_questions_images_model_and_state_may_lie_in_s3(tmp_path: Path, model: s
     storage.publish_folder(root, f"{bucket}/benchmarks")
     storage.publish_folder(Path(model), f"{bucket}/model")
     here = run(str(root), model, tmp_path / "here", settings())
-    there = run(
-        f"{bucket}/benchmarks", f"{bucket}/model", tmp_path / "there", settings(), state=f"{bucket}/state"
-    )
+    there = run(f"{bucket}/benchmarks", f"{bucket}/model", tmp_path / "there", settings(), state=f"{bucket}/state")
     assert there.digest == here.digest
     assert storage.list_files(f"{bucket}/state") == []

@@ -57,9 +57,7 @@ def figures(reading: str, rows: list[Answered]) -> dict[str, float]:
 
 
 def test_metrics_match_a_table_computed_by_hand() -> None:
-    rows = answered(
-        ("yes", "Yes"), ("yes", "Yes"), ("yes", "No"), ("no", "No"), ("no", "Yes"), ("no", "maybe")
-    )
+    rows = answered(("yes", "Yes"), ("yes", "Yes"), ("yes", "No"), ("no", "No"), ("no", "Yes"), ("no", "maybe"))
     assert figures("official", rows) == {
         "accuracy": 0.5,  # TP 2, TN 1 of 6: "maybe" is a yes
         "precision": 0.5,

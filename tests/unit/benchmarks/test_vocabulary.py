@@ -87,8 +87,8 @@ def test_coco_objects_of_a_caption(coco: Vocabulary, text: str, objects: list[st
 def test_a_plural_is_reduced_to_a_word_of_the_vocabulary(plural: str, form: str) -> None:
     known = frozenset(
         [
-            "cat", "bus", "box", "couch", "dish", "puppy", "tie", "knife", "leaf", "glove", "potato", "shoe", "man",
-            "fireman", "mouse", "glass", "horse", "glas",
+            "cat", "bus", "box", "couch", "dish", "puppy", "tie", "knife", "leaf", "glove", "potato", "shoe",
+            "man", "fireman", "mouse", "glass", "horse", "glas",
         ]
     )  # fmt: skip
     assert singular(plural, known) == form

@@ -18,14 +18,12 @@ KINDS = ("dog", "cat", "cup")
 
 
 def write_world(root: Path, images: int = 4) -> Path:
-    """`images` pictures, each with three POPE questions (bare image names) in two splits, and a caption question."""
+    """`images` pictures with three POPE questions (bare names) in each of two splits, and a caption question."""
     (root / "images").mkdir(parents=True)
     pope, popular, chair = [], [], []
     for i in range(images):
         name = f"{i}.png"
-        Image.new("RGB", (28 + 8 * (i % 3), 28), (40 * i % 256, 255 - 30 * i % 256, 90)).save(
-            root / "images" / name
-        )
+        Image.new("RGB", (28 + 8 * (i % 3), 28), (40 * i % 256, 255 - 30 * i % 256, 90)).save(root / "images" / name)
         present = KINDS[i % 3]
         for j, kind in enumerate(KINDS):
             label = "yes" if kind == present else "no"

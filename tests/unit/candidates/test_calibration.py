@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from groundtune.candidates.alignment_score.calibration import calibrate
 from groundtune.candidates.entropy import pool_entropy
 

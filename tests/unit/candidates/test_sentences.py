@@ -1,9 +1,10 @@
 """Sentence splitting, and the 77-token trap."""
 
 import pytest
-from groundtune.candidates.sentences import fit, split_sentences
 from hypothesis import given
 from hypothesis import strategies as st
+
+from groundtune.candidates.sentences import fit, split_sentences
 
 
 @pytest.mark.parametrize(

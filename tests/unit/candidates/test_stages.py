@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
+
 from groundtune.artifacts import ArtifactWriter, read_artifact
 from groundtune.candidates import combine, confidence, sampling
 from groundtune.candidates.alignment_score import contrastive
 from groundtune.candidates.alignment_score import stage as alignment
 from groundtune.errors import ArtifactError, CheckpointError, SettingError
 from groundtune.prompts import prepare
-
 from tests.tiny_checkpoints import tiny_clip, tiny_llava, tiny_siglip
 from tests.unit.small_run import SAMPLING, write_prompts
 
@@ -79,9 +79,7 @@ def test_confidence_is_the_mean_of_plain_teacher_forced_log_probs(world, tmp_pat
     from groundtune.vlm.plain import plain_logprobs
     from groundtune.vlm.prompt import encode_prefix
 
-    made = confidence.run(
-        world / "prompts", world / "candidates", str(world), str(world / "llava"), tmp_path / "c", {}
-    )
+    made = confidence.run(world / "prompts", world / "candidates", str(world), str(world / "llava"), tmp_path / "c", {})
     vlm, store = load_vlm(world / "llava"), ImageStore(str(world))
     candidates = {row["candidate_id"]: row for row in read_artifact(world / "candidates", "candidates").rows()}
     prompts = {row["id"]: row for row in read_artifact(world / "prompts", "prompts").rows()}
@@ -117,7 +115,12 @@ def test_a_log_prob_that_is_not_finite_is_a_rejected_row(world, tmp_path, monkey
 @pytest.mark.parametrize("checkpoint", ["clip", "siglip"])
 def test_alignment_scores_every_sentence_of_every_candidate(world, tmp_path, checkpoint):
     made = alignment.run(
-        world / "prompts", world / "candidates", str(world), {"contrastive": str(world / checkpoint)}, tmp_path / "a", {}
+        world / "prompts",
+        world / "candidates",
+        str(world),
+        {"contrastive": str(world / checkpoint)},
+        tmp_path / "a",
+        {},
     )
     candidates = read_artifact(world / "candidates", "candidates")
     assert len(made) + made.manifest["rejected"] == len(candidates)
@@ -130,9 +133,7 @@ def test_scoring_does_not_depend_on_the_batch(world, tmp_path):
     def run(name, size):
         settings = {"images_per_batch": size, "scorer_weights": {"contrastive": 1, "claims": 1}}
         scorers = {"contrastive": str(world / "clip"), "claims": str(world / "llava")}
-        made = alignment.run(
-            world / "prompts", world / "candidates", str(world), scorers, tmp_path / name, settings
-        )
+        made = alignment.run(world / "prompts", world / "candidates", str(world), scorers, tmp_path / name, settings)
         return {(row["candidate_id"], row["scorer"]): row["sentence_scores"] for row in made.rows()}
 
     one, many = run("1", 1), run("6", 6)
@@ -142,8 +143,9 @@ def test_scoring_does_not_depend_on_the_batch(world, tmp_path):
 
 
 def claims_about(world, *sentences):
-    from groundtune.candidates.alignment_score.scorer import ImageClaims
     from PIL import Image
+
+    from groundtune.candidates.alignment_score.scorer import ImageClaims
 
     with Image.open(world / "images" / "1.png") as image:
         return ImageClaims({"id": "x", "image_sha256": "x"}, image.convert("RGB"), list(sentences))
@@ -210,7 +212,7 @@ BELIEF = {"confidence": -1.0, "pool_entropy": 0.5}
 
 def test_one_bad_sentence_shows_in_mas():
     scores = [raw("a", [4.0, 4.0, 4.0]), raw("b", [4.0, 4.0, -4.0]), raw("c", [0.0, 0.0, 0.0])]
-    beliefs = {name: BELIEF for name in "abc"}
+    beliefs = dict.fromkeys("abc", BELIEF)
     rows, _ = combined([answer(n) for n in "abc"], scores, beliefs)
     mas = {row["candidate_id"]: row["mas"] for row in rows}
     assert mas["a"] > mas["b"]
@@ -230,7 +232,9 @@ def test_mas_is_the_weighted_mean_of_its_scorers():
 
 
 def test_a_missing_score_is_a_rejected_candidate_and_not_a_zero():
-    rows, rejected = combined([answer("a"), answer("b"), answer("c")], [raw("a", [1.0]), raw("b", [1.0])], {"a": BELIEF})
+    rows, rejected = combined(
+        [answer("a"), answer("b"), answer("c")], [raw("a", [1.0]), raw("b", [1.0])], {"a": BELIEF}
+    )
     assert [row["candidate_id"] for row in rows] == ["a"]
     assert [(row["id"], row["reason"]) for row in rejected] == [("b", "no_confidence"), ("c", "no_alignment")]
 

@@ -3,11 +3,12 @@
 import dataclasses
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from groundtune.preferences.m3p import choose, dispreferred_score, preferred_score, scale_confidence
 from groundtune.preferences.selection import select
 from groundtune.settings import SelectionSettings
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 unit = st.floats(0, 1, allow_nan=False, width=32)
 logprob = st.floats(-8, 0, allow_nan=False, width=32)

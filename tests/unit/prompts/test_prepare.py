@@ -7,11 +7,11 @@ import zlib
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+
 from groundtune.artifacts import read_artifact
 from groundtune.errors import CheckpointError, SettingError, StorageError, TooManyRejected
 from groundtune.prompts import prepare
-from PIL import Image
-
 from tests.tiny_checkpoints import tiny_llava
 
 
@@ -83,7 +83,9 @@ def test_good_rows_become_prompts_with_size_and_digest(data, model, tmp_path):
         (good("b", tags="x"), "tags", "expected a list"),
     ],
 )
-def test_a_bad_row_is_rejected_with_its_place_and_reason_and_the_good_go_on(data, model, tmp_path, row, reason, message):
+def test_a_bad_row_is_rejected_with_its_place_and_reason_and_the_good_go_on(
+    data, model, tmp_path, row, reason, message
+):
     (data / "images" / "text.png").write_text("not a picture")
     whole = (data / "images" / "a.png").read_bytes()
     (data / "images" / "cut.png").write_bytes(whole[:-30])
@@ -148,7 +150,9 @@ def test_a_processor_that_counts_other_placeholders_than_the_model_is_caught_her
     file.write_text(json.dumps({**config, "patch_size": config["patch_size"] * 2}))
     made = prepare.run(jsonl(data, good()), "", str(checkpoint), tmp_path / "out", {"max_rejected_share": 1.0})
     (rejected,) = made.rejected()
-    assert "placeholders" in rejected["detail"] and "patch_size" in rejected["detail"] and 'id="g"' in rejected["detail"]
+    assert (
+        "placeholders" in rejected["detail"] and "patch_size" in rejected["detail"] and 'id="g"' in rejected["detail"]
+    )
 
 
 def test_a_checkpoint_that_needs_remote_code_is_refused_before_any_row(data, tmp_path):

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 import torch
+
 from groundtune.errors import ArtifactError, SettingError
 from groundtune.folder_artifacts import read_folder
 from groundtune.training import objective, pair_trainer, stage
 from groundtune.training.pair_data import read_pair_data
-
 from tests.tiny_checkpoints import tiny_clip, tiny_llava
 from tests.unit.small_run import up_to_pairs
 

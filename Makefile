@@ -1,0 +1,79 @@
+# groundtune's commands. `make help` lists them; everything happens in .venv, nothing needs root but `container`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TORCH := torch==2.13.0
+# Any test target takes more of pytest's own words: make unit PYTEST="-k confidence -x"
+PYTEST ?=
+JOBS ?= 2
+
+.PHONY: help setup constraints demo test lint types contracts unit pipeline container manifests wheels clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)$$/  make \1\t\2/' | expand -t 20
+
+setup: $(STAMP) ## create .venv and install everything, pinned by constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "groundtune needs Python 3.11, and '$(PYTHON)' is not on the PATH." >&2; \
+	  echo "Debian, Ubuntu: apt-get install python3.11 python3.11-venv; elsewhere: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "groundtune needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) -V)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: apt-get install python3.11-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# torch alone and pinned first, so that the build this machine's pip configuration offers (CPU or CUDA) is settled
+	@# before the resolver sees the rest.
+	$(BIN)/pip install --quiet --quiet --constraint constraints.txt "$(TORCH)"
+	$(BIN)/pip install --quiet --quiet --constraint constraints.txt --editable ".[author,stage,dev]"
+	@touch $@
+
+constraints: $(STAMP) ## rewrite constraints.txt from what .venv holds now
+	@{ sed -n '/^#/p' constraints.txt; \
+	   $(BIN)/pip freeze --exclude groundtune | sed -E 's/^(torch==[0-9.]+)\+.*$$/\1/'; } > constraints.txt.new
+	@mv constraints.txt.new constraints.txt && touch $(STAMP)
+
+demo: $(STAMP) ## the whole method on a drawn picture world; it ends by naming its report
+	@test -f runs/demo/data/prompts.jsonl || $(BIN)/python -m groundtune.demo write --out runs/demo/data
+	$(BIN)/python -m pipelines run align --preset demo
+
+test: $(STAMP) ## every check below, each to its end, with a summary
+	@.ci/tiers lint types contracts manifests unit pipeline container
+
+lint: $(STAMP) ## ruff and hadolint
+	$(BIN)/ruff check .
+	$(BIN)/hadolint --failure-threshold warning images/*/Dockerfile
+
+types: $(STAMP) ## mypy
+	$(BIN)/mypy
+
+contracts: $(STAMP) ## which room may import which
+	PYTHONPATH=. $(BIN)/lint-imports
+
+unit: $(STAMP) ## tests without a service
+	$(BIN)/python -m pytest tests/unit -n $(JOBS) $(PYTEST)
+
+pipeline: $(STAMP) ## whole pipelines, with a real object store and a real MLflow
+	$(BIN)/python -m pytest tests/pipeline $(PYTEST)
+
+container: $(STAMP) wheels ## build the images and run components in them (Debian: docker.io and mmdebstrap, as root)
+	$(BIN)/python -m pytest tests/container $(PYTEST)
+
+manifests: $(STAMP) ## render and validate manifests/ and skaffold.yaml
+	$(BIN)/python -m pytest tests/manifests $(PYTEST)
+
+wheels: $(STAMP) ## the torch wheel of the CPU stage image
+	@ls images/wheels/torch-*.whl >/dev/null 2>&1 || \
+	  $(BIN)/pip download --quiet --quiet --no-deps --dest images/wheels "$(TORCH)"
+
+clean: ## remove what was built: .venv, caches, runs
+	rm -rf $(VENV) build dist *.egg-info images/wheels runs compiled .scratch
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

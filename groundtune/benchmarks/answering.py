@@ -1,0 +1,78 @@
+"""One part of an evaluation: greedy answers, in batches whose size changes nothing but the speed."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from PIL import Image
+
+from groundtune.artifacts import Row, parts_of, reject
+from groundtune.benchmarks.question import Answered, Benchmark, Question, row_of
+from groundtune.errors import RecordError
+from groundtune.images import ImageStore
+from groundtune.settings import EvaluationSettings
+from groundtune.vlm.generate import Decoding, generate
+from groundtune.vlm.loader import Vlm
+from groundtune.vlm.prompt import Prefix, encode_prefix
+
+
+def answer_part(
+    vlm: Vlm,
+    questions: Sequence[Question],
+    benchmarks: dict[str, Benchmark],
+    store: ImageStore,
+    settings: EvaluationSettings,
+) -> tuple[list[Row], list[Row]]:
+    """(rows, rejected rows), both in the order of `questions`; what cannot be encoded is rejected."""
+    answers: dict[str, str] = {}
+    rejected: dict[str, Row] = {}
+    for batch in batches(questions, settings.questions_per_batch):
+        prefixes: list[Prefix] = []
+        images: dict[str, Image.Image] = {}
+        for question in batch:
+            try:
+                if question.image not in images:
+                    images[question.image] = store.open(question.record_id, question.image)
+                text = instruction_of(question, settings)
+                prefixes.append(encode_prefix(vlm, question.record_id, text, images[question.image]))
+            except RecordError as error:
+                rejected[question.record_id] = reject(question.record_id, error.field, str(error))
+        decoding = decoding_of(batch[0].kind, settings)
+        drawn = generate(vlm, prefixes, decoding, [0] * len(prefixes))
+        answers.update({prefix.record_id: own[0].text for prefix, own in zip(prefixes, drawn, strict=True)})
+    rows = []
+    for question in questions:
+        if question.record_id in answers:
+            benchmark, answer = benchmarks[question.benchmark], answers[question.record_id]
+            answered = Answered(question, answer, benchmark.parse(answer))
+            rows.append(row_of(answered, benchmark.correct(question, answered.parsed)))
+    return rows, [rejected[question.record_id] for question in questions if question.record_id in rejected]
+
+
+def instruction_of(question: Question, settings: EvaluationSettings) -> str:
+    """What the model is asked: the question, and below a yes/no question the configured line."""
+    suffix = settings.yes_no_suffix if question.kind == "yes_no" else ""
+    return f"{question.text}\n{suffix}" if suffix else question.text
+
+
+def decoding_of(kind: str, settings: EvaluationSettings) -> Decoding:
+    """Greedy, one answer."""
+    longest = settings.max_yes_no_tokens if kind == "yes_no" else settings.max_new_tokens
+    return Decoding(max_new_tokens=longest, temperature=0.0, top_p=1.0, samples=1)
+
+
+def batches(questions: Sequence[Question], size: int) -> Iterator[list[Question]]:
+    """Batches of one kind of question.
+
+    The questions of an image stay together, so that it is encoded once; images whose questions are of like
+    length follow each other, so that little is padded.
+    """
+    for _, same_kind in groupby(
+        sorted(questions, key=lambda question: question.kind), key=lambda question: question.kind
+    ):
+        of_image: dict[str, list[Question]] = {}
+        for question in same_kind:
+            of_image.setdefault(question.image, []).append(question)
+        groups = [sorted(group, key=lambda question: len(question.text)) for group in of_image.values()]
+        groups.sort(key=lambda group: len(group[-1].text))
+        for _, batch in parts_of([question for group in groups for question in group], size):
+            yield batch

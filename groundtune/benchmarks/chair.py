@@ -1,0 +1,102 @@
+"""CHAIR: which objects of a description are not in the picture (Rohrbach et al., EMNLP 2018)."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from groundtune.benchmarks.question import Answered, Array, Benchmark, Counts, Kind, Question, ratio
+from groundtune.benchmarks.question_files import QuestionLine, read_questions
+from groundtune.benchmarks.vocabulary import LEMMATISER, Vocabulary, count_words, read_vocabulary
+from groundtune.digests import canonical_json
+from groundtune.errors import SettingError
+
+
+class Chair(Benchmark):
+    """JSON lines {"id", "image", "instruction", "objects": [...], "captions": [...] (optional)}.
+
+    Truth = objects, united with the objects of the reference captions. Objects are found by rules, without a
+    language model (`vocabulary`). `chairs` divides by the answers that name an object, as Object HalBench
+    reports it, `chairs_all` by all answers; `chairi` is over object words; `recall` over the objects of the
+    truth; `words` and `objects` are means an answer, not shares. Low CHAIR with low recall is silence, not
+    sight: read them together.
+    """
+
+    kind: ClassVar[Kind] = "caption"
+    parser: ClassVar[str] = f"chair-rules-1, lemmatiser {LEMMATISER}, no language model"
+    better: ClassVar[Mapping[str, str]] = {
+        "chairs": "lower",
+        "chairs_all": "lower",
+        "chairi": "lower",
+        "recall": "higher",
+        "words": "",
+        "objects": "",
+    }
+
+    def __init__(self, name: str, vocabulary: str = ""):
+        """vocabulary: path or s3 URI; needed to load and parse, not to score rows that were parsed before."""
+        super().__init__(name)
+        self._uri = vocabulary
+        self._vocabulary: Vocabulary | None = None
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        if self._vocabulary is None:
+            if not self._uri:
+                raise SettingError(
+                    "vocabulary", "", f"the file of objects that benchmark {self.name!r} knows"
+                )
+            self._vocabulary = read_vocabulary(self._uri)
+        return self._vocabulary
+
+    def load(self, uri: str) -> list[Question]:
+        return [self._question(line) for line in read_questions(uri, "id")]
+
+    def _question(self, line: QuestionLine) -> Question:
+        present: set[str] = set()
+        for name in line.strings("objects"):
+            found = self.vocabulary.object_of(name)
+            if found is None:
+                raise line.error("objects", f"holds {name!r}, which the vocabulary {self._uri} lacks")
+            present.add(found)
+        for caption in line.strings("captions") if "captions" in line.fields else []:
+            present.update(self.vocabulary.object_words(caption))
+        truth = sorted(present)
+        return Question(
+            self.name, line.record_id, line.text("image"), line.text("instruction"), truth, self.kind
+        )
+
+    def read_truth(self, text: str) -> Any:
+        return json.loads(text)
+
+    def parse(self, answer: str) -> str:
+        """A JSON list of the objects named, in order, repeats kept."""
+        return canonical_json(self.vocabulary.object_words(answer))
+
+    def correct(self, question: Question, parsed: str) -> bool:
+        return set(json.loads(parsed)) <= set(question.truth)
+
+    def count(self, answered: Answered, reading: str) -> Counts:
+        truth: set[Any] = set(answered.question.truth)
+        named: list[str] = json.loads(answered.parsed)
+        wrong = [name for name in named if name not in truth]
+        return {
+            "answers": 1.0,
+            "answers_with_object": float(bool(named)),
+            "hallucinated_answers": float(bool(wrong)),
+            "object_words": float(len(named)),
+            "hallucinated_words": float(len(wrong)),
+            "true_objects": float(len(truth)),
+            "covered_objects": float(len(truth.intersection(named))),
+            "words": float(count_words(answered.answer)),
+        }
+
+    def metrics(self, totals: Mapping[str, Array]) -> dict[str, Array]:
+        answers = totals["answers"]
+        return {
+            "chairs": ratio(totals["hallucinated_answers"], totals["answers_with_object"]),
+            "chairs_all": ratio(totals["hallucinated_answers"], answers),
+            "chairi": ratio(totals["hallucinated_words"], totals["object_words"]),
+            "recall": ratio(totals["covered_objects"], totals["true_objects"]),
+            "words": ratio(totals["words"], answers),
+            "objects": ratio(totals["object_words"], answers),
+        }

@@ -1,0 +1,53 @@
+"""The images that questions ask about: found, checked and pinned before the model is loaded."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from groundtune import storage
+from groundtune.benchmarks.question import Question
+from groundtune.errors import RecordError
+from groundtune.images import ImageStore, decode
+
+FOLDER = "images"  # where an image of a bare name is looked for next
+
+
+def resolve_images(root: str, questions: Sequence[Question]) -> list[Question]:
+    """The questions with references that exist: "x.jpg", or "images/x.jpg" when only that is below the root.
+
+    POPE's files hold bare names. A reference that leads nowhere either way stays as it is; `check_images`
+    reports it.
+    """
+    names = set(storage.list_files(root)) if storage.is_s3(root) else None
+
+    def exists(reference: str) -> bool:
+        return reference in names if names is not None else (Path(root) / reference).is_file()
+
+    def resolved(reference: str) -> str:
+        below = f"{FOLDER}/{reference}"
+        elsewhere = storage.is_s3(reference) or reference.startswith(("/", "http://", "https://"))
+        return below if not elsewhere and not exists(reference) and exists(below) else reference
+
+    return [replace(question, image=resolved(question.image)) for question in questions]
+
+
+def check_images(
+    store: ImageStore, questions: Sequence[Question]
+) -> tuple[dict[str, str], dict[str, RecordError]]:
+    """Read and decode every image once -> (reference -> sha256, reference -> what is wrong with it).
+
+    This takes seconds; a missing image that is found midway costs GPU hours.
+    """
+    digests: dict[str, str] = {}
+    errors: dict[str, RecordError] = {}
+    for question in questions:
+        if question.image in digests or question.image in errors:
+            continue
+        try:
+            data = store.read(question.record_id, question.image)
+            decode(data, question.record_id, question.image, store.max_pixels)
+            digests[question.image] = hashlib.sha256(data).hexdigest()
+        except RecordError as error:
+            errors[question.image] = error
+    return digests, errors

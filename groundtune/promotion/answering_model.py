@@ -1,0 +1,76 @@
+"""The registered model: a picture and an instruction in, an answer out. MLflow runs this file ("models from code").
+
+Nothing is pickled: weights are safetensors, and the groundtune package lies beside this file in the model's `code`.
+"""
+
+import base64
+import binascii
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd  # type: ignore[import-untyped]
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+from PIL import Image
+
+from groundtune import images, storage
+from groundtune.errors import CheckpointError, RecordError
+from groundtune.vlm import Decoding, Vlm, checkpoint_digest, encode_prefix, generate, load_vlm
+
+MAX_PIXELS = 64_000_000
+BASE_VARIABLE = "GROUNDTUNE_BASE_MODEL"  # where the base checkpoint lies here, when that is not where it lay then
+_LONGEST_PATH = 1024  # characters; anything longer is base64
+
+
+class AnsweringModel(PythonModel):
+    """Base checkpoint with the adapter on top; answers are greedy, so the same row has the same answer."""
+
+    vlm: Vlm
+
+    def load_context(self, context: Any) -> None:
+        """Load base and adapter. Raises CheckpointError when the base is not the one that was registered."""
+        config = context.model_config
+        base = context.artifacts.get("base") or os.environ.get(BASE_VARIABLE) or config["base"]
+        folder = storage.local_folder(str(base))
+        for what, path, expected in (
+            ("base checkpoint", folder, config["base_digest"]),
+            ("adapter", Path(context.artifacts["adapter"]), config["adapter_digest"]),
+        ):
+            found = checkpoint_digest(path)
+            if found != expected:
+                raise CheckpointError(
+                    f"{what} {path} has digest {found[:16]}, the registered model was made with {expected[:16]}; "
+                    f"set {BASE_VARIABLE} to a folder or s3:// prefix with the right base checkpoint"
+                )
+        self.vlm = load_vlm(folder, adapter=context.artifacts["adapter"])
+
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow reads type hints
+        """DataFrame with columns image (base64, or a path on this machine) and instruction -> DataFrame with `answer`.
+
+        params: max_new_tokens. Raises RecordError that names the row.
+        """
+        prefixes = [
+            encode_prefix(self.vlm, f"row {number}", str(row.instruction), _image(f"row {number}", str(row.image)))
+            for number, row in enumerate(model_input.itertuples(index=False))
+        ]
+        tokens = int((params or {}).get("max_new_tokens", 256))
+        decoding = Decoding(max_new_tokens=tokens, temperature=0.0, top_p=1.0, samples=1)
+        answers = generate(self.vlm, prefixes, decoding, [0] * len(prefixes))
+        return pd.DataFrame({"answer": [group[0].text for group in answers]})
+
+
+def _image(record_id: str, text: str) -> Image.Image:
+    if len(text) <= _LONGEST_PATH and Path(text).is_file():
+        data = Path(text).read_bytes()
+    else:
+        try:
+            data = base64.b64decode(text.rpartition("base64,")[2], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise RecordError(
+                record_id, "image", f'"{text[:60]}" is neither a file here nor base64 ({error})'
+            ) from error
+    return images.decode(data, record_id, "image", MAX_PIXELS)
+
+
+set_model(AnsweringModel())

@@ -1,0 +1,56 @@
+"""write_report: the page, the Markdown summary and the headline figures of one run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from groundtune import tracking
+from groundtune.progress import say
+from groundtune.report.outcome import outcome_of, sentence
+from groundtune.report.page import render
+from groundtune.report.run_artifacts import open_run
+from groundtune.report.summary import markdown
+
+STAGE = "write_report"
+GALLERY = 24
+
+
+def run(
+    prompts: str | Path,
+    candidates: Sequence[str | Path],
+    scores: str | Path,
+    pairs: str | Path,
+    adapter: str | Path | None,
+    base_answers: str | Path | None,
+    aligned_answers: str | Path | None,
+    images_root: str,
+    benchmarks_root: str,
+    report: str | Path,
+    summary: str | Path,
+    title: str = "",
+) -> dict[str, float]:
+    """Write both files and return flat figures for KFP metrics: every compared metric before and after.
+
+    The before/after comparison, the slow part, is made once for both files.
+    """
+    opened = open_run(
+        Path(prompts),
+        [Path(path) for path in candidates],
+        Path(scores),
+        Path(pairs),
+        Path(adapter) if adapter else None,
+        Path(base_answers) if base_answers else None,
+        Path(aligned_answers) if aligned_answers else None,
+    )
+    outcome = outcome_of(opened)
+    page = render(opened, outcome, images_root, benchmarks_root or images_root, title, GALLERY)
+    for path, text in ((Path(report), page), (Path(summary), markdown(opened, outcome, title))):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    say(STAGE, f"{sentence(outcome)} {len(page) / 1e6:.1f} MB -> {report}")
+    figures: dict[str, float] = {"pairs": float(len(opened.pairs))}
+    for row in outcome.rows:
+        if row["better"] and row["reading"] != "strict":
+            name = f"{row['benchmark']}.{row['metric']}"
+            figures[f"{name}.base"], figures[f"{name}.aligned"] = row["base"]["value"], row["aligned"]["value"]
+    tracking.summary(figures, [Path(report)])
+    return figures

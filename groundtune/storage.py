@@ -6,6 +6,7 @@ AWS_SECRET_ACCESS_KEY, AWS_CA_BUNDLE, or an IAM role); nothing of them is ever s
 
 import functools
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -86,11 +87,7 @@ def list_files(uri: str) -> list[str]:
     if not is_s3(uri):
         root = Path(uri)
         return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
-    bucket, key = split_s3(uri)
-    prefix = key.rstrip("/") + "/" if key else ""
-    with _reported(uri, "list"):
-        pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return sorted(item["Key"][len(prefix) :] for page in pages for item in page.get("Contents", []))
+    return sorted(_listing(uri))
 
 
 def exists(uri: str) -> bool:
@@ -105,11 +102,17 @@ def exists(uri: str) -> bool:
 
 def listing_digest(uri: str) -> str:
     """sha256 (hex) of a prefix's listing (names, sizes, ETags): changes with the content, reads none of it."""
+    return hashlib.sha256(json.dumps(_listing(uri), sort_keys=True).encode()).hexdigest()
+
+
+def _listing(uri: str) -> dict[str, list[Any]]:
+    """name below the prefix -> [size, ETag]."""
     bucket, key = split_s3(uri)
+    prefix = key.rstrip("/") + "/" if key else ""
     with _reported(uri, "list"):
-        pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key.rstrip("/") + "/")
-        items = [(i["Key"], i["Size"], i["ETag"]) for page in pages for i in page.get("Contents", [])]
-    return hashlib.sha256(repr(sorted(items)).encode()).hexdigest()
+        pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        items = [item for page in pages for item in page.get("Contents", [])]
+    return {item["Key"][len(prefix) :]: [item["Size"], item["ETag"]] for item in items}
 
 
 def state_root() -> str:
@@ -183,7 +186,8 @@ def remove(uri: str) -> None:
 
 
 def local_folder(uri: str, cache: Path | None = None) -> Path:
-    """A local folder with the content of `uri`: the path itself, or a download of the s3 prefix.
+    """A local folder with the content of `uri`: the path itself, or a download of the s3 prefix, of which only what
+    changed since the last time (by size and ETag) is fetched again.
 
     Raises StorageError when nothing is there.
     """
@@ -192,11 +196,20 @@ def local_folder(uri: str, cache: Path | None = None) -> Path:
             raise StorageError(f"{uri}: no such folder")
         return Path(uri)
     target = (cache or _default_cache()) / hashlib.sha256(uri.encode()).hexdigest()[:16]
-    names = list_files(uri)
-    if not names:
+    found = _listing(uri)
+    if not found:
         raise StorageError(f"{uri}: no object has this prefix; check the bucket's name and the path")
-    for name in names:
-        fetch_file(join(uri, name), target / name)
+    known = target.with_name(target.name + ".listing.json")
+    had = json.loads(known.read_text()) if known.is_file() else {}
+    for name, identity in found.items():
+        if had.get(name) != identity or not (target / name).is_file():
+            fetch_file(join(uri, name), target / name)
+    for name in set(had) - set(found):
+        (target / name).unlink(missing_ok=True)
+    partial = _partial_name(known)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_text(json.dumps(found))
+    partial.replace(known)
     return target
 
 

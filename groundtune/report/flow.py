@@ -193,7 +193,8 @@ def _foreign(run: RunArtifacts) -> list[str]:
             if answers is not None:
                 links.append((name, answers.manifest["parents"], "model", model))
     return [
-        f"{name[0].upper()}{name[1:]}: made from other {parent} ({parents[parent][:12]}) than the {parent} of this page ({digest[:12]})."
+        f"{name[0].upper()}{name[1:]}: made from other {parent} ({parents[parent][:12]}) "
+        f"than the {parent} of this page ({digest[:12]})."
         for name, parents, parent, digest in links
         if parents.get(parent) and digest and parents[parent] != digest
     ]

@@ -190,3 +190,24 @@ def test_images_are_read_below_an_s3_root_and_not_outside_it(bucket: str, tmp_pa
         assert 'id="r1"' in str(caught.value)
     with pytest.raises(RecordError, match="changed since"):
         store.open("r1", "deep/green.png", "0" * 64)
+
+
+def test_a_prefix_is_fetched_again_only_where_it_changed(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    prefix = f"{bucket}/model"
+    for name, text in (("config.json", "one"), ("weights.safetensors", "two"), ("old.json", "three")):
+        (tmp_path / name).write_text(text)
+        storage.publish_file(tmp_path / name, f"{prefix}/{name}")
+    folder = storage.local_folder(prefix, tmp_path / "cache")
+    assert (folder / "old.json").read_text() == "three"
+    (tmp_path / "config.json").write_text("changed")
+    storage.publish_file(tmp_path / "config.json", f"{prefix}/config.json")
+    storage.remove(f"{prefix}/old.json")
+    fetched = []
+    fetch = storage.fetch_file
+    monkeypatch.setattr(storage, "fetch_file", lambda uri, target: fetched.append(uri) or fetch(uri, target))
+    folder = storage.local_folder(prefix, tmp_path / "cache")
+    assert fetched == [f"{prefix}/config.json"]
+    assert (folder / "config.json").read_text() == "changed" and not (folder / "old.json").exists()

@@ -243,3 +243,16 @@ def test_a_missing_shard_is_an_error(world, tmp_path):
     shard = sampled(world, tmp_path / "s0", "0/2")
     with pytest.raises(ArtifactError, match="shards"):
         combine.read_shards([shard.path], "candidates")
+
+
+def test_an_answer_of_300_words_scores_as_well_as_one_of_10(world, tmp_path):
+    """The same honest sentence, once and thirty times: neither length nor position may cost it anything."""
+    from groundtune.candidates.sentences import split_sentences
+
+    scorer = contrastive.ContrastiveScorer(world / "clip")
+    sentence = "There is one red cup on the left side here."
+    for text in (sentence, " ".join([sentence] * 30)):
+        sentences = split_sentences(text)
+        scores = scorer.score([claims_about(world, *sentences)])[0]
+        assert min(scores) == pytest.approx(max(scores), abs=1e-4)
+        assert sum(scores) / len(scores) == pytest.approx(scorer.score([claims_about(world, sentence)])[0][0], abs=1e-4)

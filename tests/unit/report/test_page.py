@@ -246,9 +246,10 @@ def test_the_default_gallery_stays_under_three_megabytes_with_photographs(tmp_pa
     from PIL import Image, ImageFilter
 
     run = build(tmp_path / "run", prompts=40, questions=30, steps=10)
+    noise = Image.effect_noise((900, 700), 90).filter(ImageFilter.GaussianBlur(1))
+    photograph = Image.merge("RGB", [noise, noise.transpose(Image.Transpose.ROTATE_180), noise])
     for file in (run.root / "images").iterdir():
-        noise = Image.effect_noise((900, 700), 90).filter(ImageFilter.GaussianBlur(1))
-        Image.merge("RGB", [noise, noise.transpose(Image.Transpose.ROTATE_180), noise]).save(file)
+        photograph.save(file, compress_level=0)
     prompts = read_artifact(run.paths["prompts"], "prompts")
     rows = [{**row, "image_sha256": ""} for row in prompts.rows()]
     run.paths["prompts"] = rewritten(prompts, tmp_path / "prompts", rows)

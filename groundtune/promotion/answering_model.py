@@ -16,7 +16,10 @@ from PIL import Image
 
 from groundtune import images, storage
 from groundtune.errors import CheckpointError, RecordError
-from groundtune.vlm import Decoding, Vlm, checkpoint_digest, encode_prefix, generate, load_vlm
+from groundtune.vlm.checkpoints import checkpoint_digest
+from groundtune.vlm.generate import Decoding, generate
+from groundtune.vlm.loader import Vlm, load_vlm
+from groundtune.vlm.prompt import encode_prefix
 
 MAX_PIXELS = 64_000_000
 BASE_VARIABLE = "GROUNDTUNE_BASE_MODEL"  # where the base checkpoint lies here, when that is not where it lay then

@@ -17,7 +17,7 @@ from groundtune.promotion.model_card import model_card
 from groundtune.promotion.packaging import write_model
 from groundtune.settings import RegistrySettings
 from groundtune.tracking import place as places
-from groundtune.vlm import check_adapter, checkpoint_digest
+from groundtune.vlm.checkpoints import check_adapter, checkpoint_digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

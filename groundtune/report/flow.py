@@ -115,7 +115,7 @@ def _scores(artifact: Artifact, rows: list[Row]) -> Stage:
 
 
 def _pairs(artifact: Artifact, rows: list[Row]) -> Stage:
-    facts = ["no pool held two answers far enough apart"]
+    facts = ["no pair was selected"]
     if rows:
         gap = sum(row["chosen_mas"] - row["rejected_mas"] for row in rows) / len(rows)
         facts = [f"mean MAS gap {decimal(gap)}"]

@@ -173,7 +173,10 @@ def headline_plot(outcome: Outcome) -> Markup:
         return Markup("")
     return interval_plot(
         f"{wording.metric_words(row['benchmark'], row['metric'])[0]}, base and aligned model",
-        [("base", "base", row["base"]), ("aligned", "aligned", row["aligned"])],
+        [
+            ("base", "base", row["base"]),
+            ("aligned", "worse" if row["verdict"] == "worse" else "aligned", row["aligned"]),
+        ],
         (lambda value: wording.decimal(value, 1))
         if row["metric"] in wording.NOT_SHARES
         else (lambda value: wording.percent(value, 0)),

@@ -69,6 +69,19 @@ def test_the_image_carries_the_library_and_no_torch_and_no_secret(engine: Engine
     assert not any("SECRET" in entry or "PASSWORD" in entry for entry in engine.inspect(light_image)["Config"]["Env"])
 
 
+def test_the_image_carries_every_file_of_the_library(engine: Engine, light_image: str) -> None:
+    """Templates, presets and checkpoints too: package data that setuptools was not told of would be missing."""
+    listing = (
+        "import groundtune, json, pathlib; root = pathlib.Path(groundtune.__file__).parent; "
+        "print(json.dumps([str(f.relative_to(root)) for f in root.rglob('*') if f.is_file()]))"
+    )
+    printed = engine.docker("run", "--rm", "--network", "none", light_image, "python", "-c", listing).stdout
+
+    library = ROOT / "groundtune"
+    ours = {str(file.relative_to(library)) for file in library.rglob("*") if file.is_file()}
+    assert {name for name in ours if "__pycache__" not in name} <= set(json.loads(printed))
+
+
 def test_a_task_runs_without_root_without_a_writable_image_and_without_network(
     light_image: str, run_in_container: Callable[..., Any]
 ) -> None:

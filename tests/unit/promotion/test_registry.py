@@ -17,7 +17,9 @@ from groundtune.artifacts import Artifact, ArtifactWriter
 from groundtune.errors import SettingError, TrackingError
 from groundtune.promotion.registry import RegisteredVersion, register, run
 from groundtune.settings import RegistrySettings
-from groundtune.vlm import Decoding, encode_prefix, generate, load_vlm
+from groundtune.vlm.generate import Decoding, generate
+from groundtune.vlm.loader import load_vlm
+from groundtune.vlm.prompt import encode_prefix
 from tests.servers import free_port
 from tests.tiny_checkpoints import tiny_adapter, tiny_llava
 

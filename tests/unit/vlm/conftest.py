@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from groundtune.vlm import Prefix, Vlm, encode_prefix, load_vlm
+from groundtune.vlm.loader import Vlm, load_vlm
+from groundtune.vlm.prompt import Prefix, encode_prefix
 from tests.tiny_checkpoints import tiny_adapter, tiny_llava, tiny_llava_next
 
 SIZES = ((40, 80), (90, 30), (28, 28), (60, 61))  # height, width
@@ -57,9 +58,7 @@ def prompts(vlm: Vlm, count: int = 4) -> list[Prefix]:
         "Describe",
         "Is there a dog, a cup and a banana?",
     )
-    return [
-        encode_prefix(vlm, f"r{i}", questions[i % 4], picture(i, SIZES[i % len(SIZES)])) for i in range(count)
-    ]
+    return [encode_prefix(vlm, f"r{i}", questions[i % 4], picture(i, SIZES[i % len(SIZES)])) for i in range(count)]
 
 
 def random_branches(vlm: Vlm, lengths: list[list[int]], seed: int = 0) -> list[list[list[int]]]:

@@ -5,19 +5,12 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from groundtune.errors import RecordError
-from groundtune.vlm import (
-    branch_logprobs,
-    branch_next_logprobs,
-    branches,
-    head,
-    load_vlm,
-    plain_logprobs,
-    plain_next_logprobs,
-    share_prefix,
-    sharing_is_exact,
-    split_on_prefix,
-)
+from groundtune.vlm import branches, head
+from groundtune.vlm.branches import branch_logprobs, branch_next_logprobs, sharing_is_exact
+from groundtune.vlm.loader import load_vlm
 from groundtune.vlm.packing import plan_batches, plan_rows, positions_and_mask
+from groundtune.vlm.plain import plain_logprobs, plain_next_logprobs
+from groundtune.vlm.prefix_sharing import share_prefix, split_on_prefix
 from groundtune.vlm.prompt import encode_prefix
 from tests.unit.vlm.conftest import picture, prompts, random_branches
 
@@ -81,9 +74,7 @@ def test_gradients_equal_those_of_plain_passes(llava_path, llava_next_path):
             chosen_rejected = function(vlm, prefixes, answers)
             margins = torch.stack([chosen.sum() - rejected.sum() for chosen, rejected in chosen_rejected])
             (-torch.nn.functional.logsigmoid(0.1 * margins)).sum().backward()
-            gradients.append(
-                torch.cat([w.grad.flatten() for w in vlm.model.parameters() if w.grad is not None])
-            )
+            gradients.append(torch.cat([w.grad.flatten() for w in vlm.model.parameters() if w.grad is not None]))
         packed, plain = gradients
         assert plain.abs().max() > 0
         assert float((packed - plain).norm() / plain.norm()) <= 1e-5

@@ -9,18 +9,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from groundtune.errors import CheckpointError, SettingError
-from groundtune.vlm import (
-    Decoding,
-    branch_logprobs,
-    check_adapter,
-    check_checkpoint,
-    checkpoint_digest,
-    encode_prefix,
-    generate,
-    load_processor,
-    load_vlm,
-)
+from groundtune.vlm.branches import branch_logprobs
+from groundtune.vlm.checkpoints import check_adapter, check_checkpoint, checkpoint_digest
+from groundtune.vlm.generate import Decoding, generate
 from groundtune.vlm.loader import check_checkpoint as also_in_loader
+from groundtune.vlm.loader import load_processor, load_vlm
+from groundtune.vlm.prompt import encode_prefix
 from tests.tiny_checkpoints import tiny_adapter, tiny_clip, tiny_llava, tiny_siglip
 from tests.unit.vlm.conftest import picture, prompts, random_branches
 
@@ -187,9 +181,7 @@ def test_a_processor_that_lacks_its_settings_is_completed_from_the_model(copy, c
     (copy / "processor_config.json").write_text(json.dumps(settings))
     with caplog.at_level(logging.WARNING):
         reader = load_processor(copy)
-    assert (
-        "patch_size=7, vision_feature_select_strategy='default', num_additional_image_tokens=1" in caplog.text
-    )
+    assert "patch_size=7, vision_feature_select_strategy='default', num_additional_image_tokens=1" in caplog.text
     mine, theirs = (encode_prefix(vlm, "a", "hi", picture(1)) for vlm in (reader, llava))
     assert torch.equal(mine.input_ids, theirs.input_ids)
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from groundtune.errors import SettingError
-from groundtune.vlm import Decoding, features, generate
+from groundtune.vlm import features
+from groundtune.vlm.generate import Decoding, generate
 from groundtune.vlm.prompt import encode_prefix
 from groundtune.vlm.sampling import pick, uniforms
 from tests.unit.vlm.conftest import picture, prompts

@@ -7,15 +7,10 @@ import torch
 from PIL import Image
 
 from groundtune.errors import CheckpointError, RecordError
-from groundtune.vlm import (
-    encode_answer,
-    encode_prefix,
-    image_features,
-    load_processor,
-    placeholder_check,
-    prefix_embeddings,
-    render,
-)
+from groundtune.vlm.answer_ids import encode_answer
+from groundtune.vlm.features import image_features, prefix_embeddings
+from groundtune.vlm.loader import load_processor
+from groundtune.vlm.prompt import encode_prefix, placeholder_check, render
 from tests.tiny_checkpoints import tiny_llava
 from tests.unit.vlm.conftest import picture, prompts
 

@@ -41,16 +41,19 @@ def run(
         Path(base_answers) if base_answers else None,
         Path(aligned_answers) if aligned_answers else None,
     )
-    outcome = outcome_of(opened)
-    page = render(opened, outcome, images_root, benchmarks_root or images_root, title, GALLERY)
-    for path, text in ((Path(report), page), (Path(summary), markdown(opened, outcome, title))):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    say(STAGE, f"{sentence(outcome)} {len(page) / 1e6:.1f} MB -> {report}")
-    figures: dict[str, float] = {"pairs": float(len(opened.pairs))}
-    for row in outcome.rows:
-        if row["better"] and row["reading"] != "strict":
-            name = f"{row['benchmark']}.{row['metric']}"
-            figures[f"{name}.base"], figures[f"{name}.aligned"] = row["base"]["value"], row["aligned"]["value"]
+    read = {"pairs": opened.pairs, "adapter": opened.adapter, "base": opened.base, "aligned": opened.aligned}
+    inputs = {name: artifact.digest for name, artifact in read.items() if artifact}
+    with tracking.stage(STAGE, settings={"title": title}, inputs=inputs):
+        outcome = outcome_of(opened)
+        page = render(opened, outcome, images_root, benchmarks_root or images_root, title, GALLERY)
+        for path, text in ((Path(report), page), (Path(summary), markdown(opened, outcome, title))):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        say(STAGE, f"{sentence(outcome)} {len(page) / 1e6:.1f} MB -> {report}")
+        figures: dict[str, float] = {"pairs": float(len(opened.pairs))}
+        for row in outcome.rows:
+            if row["better"] and row["reading"] != "strict":
+                name = f"{row['benchmark']}.{row['metric']}"
+                figures[f"{name}.base"], figures[f"{name}.aligned"] = row["base"]["value"], row["aligned"]["value"]
     tracking.summary(figures, [Path(report)])
     return figures

@@ -57,4 +57,4 @@ groundtune.errors.StorageError: cannot read s3://b/x: check AWS_ENDPOINT_URL
 
 def test_a_bug_keeps_its_traceback():
     text = 'Traceback (most recent call last):\n  File "x.py", line 1\nZeroDivisionError: division by zero\n'
-    assert shown(text) == ["Traceback (most recent call last):", '  File "x.py", line 1', "ZeroDivisionError: division by zero"]
+    assert shown(text) == text.splitlines()

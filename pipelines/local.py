@@ -17,6 +17,9 @@ from kfp import local
 from groundtune.errors import GroundtuneError
 
 
+PARALLEL_TASKS = 2  # what kfp.local runs at a time inside a ParallelFor
+
+
 class RunFailed(GroundtuneError):
     """A task failed; its own error stands above in the output."""
 
@@ -61,6 +64,8 @@ def _environment(work: Path) -> None:
     os.environ.setdefault("GROUNDTUNE_STATE", str(work / "state"))
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{(work / 'mlflow.db').absolute()}")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Shards run side by side: more threads than cores make each of them several times slower, not faster.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // PARALLEL_TASKS)))
     package_root = str(Path(__file__).resolve().parents[1])
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if package_root not in paths:

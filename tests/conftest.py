@@ -8,6 +8,9 @@ import pytest
 
 from tests.servers import MlflowServer, S3Server, mlflow_server, s3_server
 
+# Tests, servers and pipeline tasks share few cores; more threads than cores make all of them several times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 _OURS = ("AWS_", "MLFLOW_", "GROUNDTUNE_", "KFP_")
 
 

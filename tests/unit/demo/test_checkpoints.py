@@ -100,13 +100,25 @@ def test_clip_prefers_what_is_there(clip: tuple[Any, Any]) -> None:
     model, processor = clip
     rng = random.Random(0)
     present = [f"a photo of a {rng.choice(scene.kinds)}" for scene in SCENES]
-    absent = [f"a photo of a {rng.choice([k for k in ('cup', 'dog', 'car') if k not in scene.kinds])}" for scene in SCENES]
+    absent = [
+        f"a photo of a {rng.choice([k for k in ('cup', 'dog', 'car') if k not in scene.kinds])}" for scene in SCENES
+    ]
     inputs = processor(images=PICTURES, text=present + absent, return_tensors="pt", padding=True)
     with torch.no_grad():
         logits = model(**inputs).logits_per_image
     count = len(SCENES)
     better = logits.diagonal() > logits[:, count:].diagonal()
     assert better.float().mean() >= 0.8
+
+
+def test_clip_reads_a_sentence_to_its_end(clip: tuple[Any, Any]) -> None:
+    """CLIPTextModel pools elsewhere than at </s> when that token's id is 2."""
+    model, processor = clip
+    assert model.config.text_config.eos_token_id == processor.tokenizer.eos_token_id != 2
+    texts = ["There is a red cup on the left.", "There is a red cup on the right."]
+    with torch.no_grad():
+        left, right = model.get_text_features(**processor.tokenizer(texts, return_tensors="pt")).pooler_output
+    assert not torch.allclose(left, right, atol=1e-3)
 
 
 def test_a_quick_build_runs_and_repeats(tmp_path: Path) -> None:

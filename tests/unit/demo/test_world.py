@@ -7,8 +7,8 @@ import pytest
 from groundtune.demo.captions import biased_claims, caption, draw_style, true_claims
 from groundtune.demo.claims import COMPANION, absent_companions, claim_of, corrupt, holds
 from groundtune.demo.draw import IMAGE_SIZE, box, render
-from groundtune.demo.language import mentions, sentence, sentences_of, surface_forms
-from groundtune.demo.questions import existence_question, statement_question
+from groundtune.demo.language import NUMBERS, PLACES, mentions, sentence, sentences_of, surface_forms
+from groundtune.demo.questions import attribute_question, existence_question, statement_question
 from groundtune.demo.sprites import DRAWINGS
 from groundtune.demo.world import (
     COLOURS,
@@ -129,3 +129,19 @@ def test_questions_are_answered_truthfully_and_evenly() -> None:
 
 def test_colours_and_kinds_do_not_share_words() -> None:
     assert not set(COLOURS) & {form for forms in surface_forms().values() for form in forms}
+
+
+def test_attribute_questions_are_answered_truthfully() -> None:
+    rng = random.Random(4)
+    for scene in SCENES:
+        question = attribute_question(scene, rng)
+        (mention,) = mentions(question.text)
+        present = {entity.kind: entity for entity in scene.entities}
+        if question.answer == "None":
+            assert mention.kind not in present
+        elif question.text.startswith("What colour"):
+            assert question.answer.lower() == present[mention.kind].colour
+        elif question.text.startswith("How many"):
+            assert NUMBERS[present[mention.kind].count] == question.answer.lower()
+        else:
+            assert PLACES[present[mention.kind].cell] == question.answer.lower()

@@ -60,8 +60,8 @@ contracts: $(STAMP) ## which room may import which
 unit: $(STAMP) ## tests without a service
 	$(BIN)/python -m pytest tests/unit -n $(JOBS) $(PYTEST)
 
-pipeline: $(STAMP) ## whole pipelines, with a real object store and a real MLflow
-	$(BIN)/python -m pytest tests/pipeline $(PYTEST)
+pipeline: $(STAMP) ## real object store and MLflow, then whole pipelines
+	$(BIN)/python -m pytest tests/services tests/pipeline $(PYTEST)
 
 container: $(STAMP) wheels ## build the images and run components in them (Debian: docker.io and mmdebstrap, as root)
 	$(BIN)/python -m pytest tests/container $(PYTEST)

@@ -11,7 +11,12 @@ _WIDTH = 24
 
 def say(stage: str, text: str) -> None:
     """One line of what a stage did, in a person's words."""
-    print(f"{stage:<20} {text}", flush=True)
+    print(f"{stage:<22} {text}", flush=True)
+
+
+def shard_label(stage: str, index: int, count: int) -> str:
+    """The stage's name in progress lines; shards run side by side, so each says which one it is."""
+    return stage if count == 1 else f"{stage} {index + 1}/{count}"
 
 
 class Progress:

@@ -16,7 +16,6 @@ from kfp import local
 
 from groundtune.errors import GroundtuneError
 
-
 PARALLEL_TASKS = 2  # what kfp.local runs at a time inside a ParallelFor
 
 

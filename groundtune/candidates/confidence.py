@@ -15,7 +15,7 @@ from groundtune.candidates.pools import Pool, read_pools
 from groundtune.digests import digest_of
 from groundtune.errors import RecordError
 from groundtune.images import ImageStore
-from groundtune.progress import Progress, say
+from groundtune.progress import Progress, say, shard_label
 from groundtune.settings import ConfidenceSettings
 from groundtune.vlm.branches import branch_logprobs
 from groundtune.vlm.loader import Vlm, load_vlm
@@ -50,7 +50,7 @@ def run(
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents, shard=(index, count)) as log:
         writer = ArtifactWriter(Path(out), "confidence", settings.to_mapping(), parents, shard=(index, count))
         store = ImageStore(images_root)
-        progress = Progress(STAGE, len(pools), "prompts")
+        progress = Progress(shard_label(STAGE, index, count), len(pools), "prompts")
         for number, part in parts_of(pools, settings.prompts_per_part):
             if writer.has_part(number):
                 progress.skip(len(part))
@@ -66,7 +66,9 @@ def run(
                 "prompts_per_second": progress.rate,
             },
         )
-        say(STAGE, f"{len(artifact):,} candidates, mean {artifact.results['mean_confidence']:.3f} nats a token")
+        say(
+            progress.stage, f"{len(artifact):,} candidates, mean {artifact.results['mean_confidence']:.3f} nats a token"
+        )
         log.metrics(artifact.results)
         log.tag("output.digest", artifact.digest)
         return artifact

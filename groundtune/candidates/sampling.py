@@ -12,7 +12,7 @@ from groundtune import storage, tracking
 from groundtune.artifacts import Artifact, ArtifactWriter, Row, parse_shard, parts_of, read_artifact, reject, shard_of
 from groundtune.errors import RecordError
 from groundtune.images import ImageStore
-from groundtune.progress import Progress, say
+from groundtune.progress import Progress, say, shard_label
 from groundtune.settings import SamplingSettings
 from groundtune.vlm.generate import Answer, Decoding, generate
 from groundtune.vlm.loader import Vlm, load_vlm
@@ -46,7 +46,7 @@ def run(
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents, shard=(index, count)) as log:
         writer = ArtifactWriter(Path(out), "candidates", settings.to_mapping(), parents, shard=(index, count))
         store = ImageStore(images_root)
-        progress = Progress(STAGE, len(work), "prompts")
+        progress = Progress(shard_label(STAGE, index, count), len(work), "prompts")
         for number, part in parts_of(work, settings.prompts_per_part):
             if writer.has_part(number):
                 progress.skip(len(part))
@@ -131,5 +131,8 @@ def _finish(writer: ArtifactWriter, prompts: int, progress: Progress) -> Artifac
 
     artifact = writer.finish(prompts, unit="prompt_id", results=results)
     figures = artifact.results
-    say(STAGE, f"{prompts:,} prompts -> {figures['candidates']:,} distinct candidates out of {figures['samples']:,}")
+    say(
+        progress.stage,
+        f"{prompts:,} prompts -> {figures['candidates']:,} distinct candidates out of {figures['samples']:,}",
+    )
     return artifact

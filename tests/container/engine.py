@@ -98,7 +98,8 @@ def _private_engine() -> Iterator[Engine]:
             daemon.wait(10)
         # A network namespace stays mounted when the daemon goes.
         subprocess.run(["umount", f"{root}/exec/netns/default"], capture_output=True, check=False)
-        shutil.rmtree(root, ignore_errors=True)
+        # Some 100,000 files of image layers: rm takes seconds where shutil.rmtree took minutes.
+        subprocess.run(["rm", "-rf", str(root)], capture_output=True, check=False)
 
 
 def _wait(engine: Engine, daemon: "subprocess.Popen[bytes]", log: Path, seconds: float = 60) -> None:

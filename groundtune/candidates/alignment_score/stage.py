@@ -13,7 +13,7 @@ from groundtune.candidates.pools import Pool, read_pools
 from groundtune.candidates.sentences import split_sentences
 from groundtune.errors import RecordError, SettingError
 from groundtune.images import ImageStore
-from groundtune.progress import Progress, say
+from groundtune.progress import Progress, say, shard_label
 from groundtune.settings import AlignmentScoreSettings
 
 STAGE = "score_alignment"
@@ -42,7 +42,7 @@ def run(
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents, shard=(index, count)) as log:
         writer = ArtifactWriter(Path(out), "alignment", settings.to_mapping(), parents, shard=(index, count))
         store = ImageStore(images_root)
-        progress = Progress(STAGE, len(pools), "prompts")
+        progress = Progress(shard_label(STAGE, index, count), len(pools), "prompts")
         for number, part in parts_of(pools, settings.prompts_per_part):
             if writer.has_part(number):
                 progress.skip(len(part))
@@ -57,7 +57,10 @@ def run(
             len(answers) * len(loaded),
             results=lambda made: {"candidates": len(answers), "scores": len(made), "prompts_per_second": progress.rate},
         )
-        say(STAGE, f"{len(answers):,} candidates x {', '.join(s.name for s in loaded)} -> {len(artifact):,} scores")
+        say(
+            progress.stage,
+            f"{len(answers):,} candidates x {', '.join(s.name for s in loaded)} -> {len(artifact):,} scores",
+        )
         log.metrics(artifact.results)
         log.tag("output.digest", artifact.digest)
         return artifact

@@ -1,0 +1,62 @@
+"""A run's configuration: presets, files and overrides in their order, and errors that name file and setting."""
+
+import pytest
+import yaml
+
+from groundtune.errors import SettingError
+from groundtune.settings.sections import check_settings
+from pipelines import config
+
+GIVEN = {"prompts": "p.jsonl", "model": "m", "benchmarks_root": "b", "scorers": {"contrastive": "c"}}
+
+
+def written(tmp_path, **changes):
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump({**GIVEN, **changes}))
+    return str(file)
+
+
+@pytest.mark.parametrize("preset", config.preset_names())
+def test_every_preset_holds_valid_settings(preset, tmp_path):
+    loaded = config.load(written(tmp_path), preset)
+    assert check_settings(loaded.sections).keys() >= {"sampling", "training"}
+
+
+def test_a_file_overrides_its_preset_and_the_command_line_overrides_both(tmp_path):
+    file = written(tmp_path, training={"beta": 0.3, "epochs": 7})
+    loaded = config.load(file, "m3po", ("training.epochs=2", "alignment.scorer_weights={contrastive: 1}", "title=x"))
+    training = loaded.arguments()["training"]
+    assert (training["beta"], training["epochs"], training["lora_rank"]) == (0.3, 2, 64)
+    assert loaded.arguments()["alignment"]["scorer_weights"] == {"contrastive": 1.0}
+    assert loaded.title == "x"
+
+
+def test_paths_are_absolute_and_images_lie_beside_the_prompts_unless_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    loaded = config.load(written(tmp_path, prompts="data/p.jsonl", model="s3://bucket/llava"))
+    assert loaded.prompts == str(tmp_path / "data" / "p.jsonl")
+    assert loaded.images_root == str(tmp_path / "data") and loaded.model == "s3://bucket/llava"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"promts": "x"}, "'promts' in .*run.yaml"),
+        ({"prompts": 3}, "'prompts' in .*a path or s3"),
+        ({"register": "yes"}, "'register' in .*a bool"),
+        ({"scorers": ["clip"]}, "'scorers' in .*a mapping"),
+    ],
+)
+def test_a_wrong_entry_is_named_with_its_file(tmp_path, changes, message):
+    with pytest.raises(SettingError, match=message):
+        config.load(written(tmp_path, **changes))
+
+
+def test_nothing_an_unreadable_file_and_an_unknown_preset_are_errors(tmp_path):
+    (tmp_path / "bad.yaml").write_text("a: [1")
+    for given, message in ((("",), "--config FILE"), ((str(tmp_path / "bad.yaml"),), "valid YAML"),
+                           ((str(tmp_path / "no.yaml"),), "readable YAML"), (("", "mpo"), "demo, m3po")):  # fmt: skip
+        with pytest.raises(SettingError, match=message):
+            config.load(*given)
+    with pytest.raises(SettingError, match="section.name=value"):
+        config.load(written(tmp_path), "", ("training.beta",))

@@ -41,7 +41,7 @@ constraints: $(STAMP) ## rewrite constraints.txt from what .venv holds now
 	@mv constraints.txt.new constraints.txt && touch $(STAMP)
 
 demo: $(STAMP) ## the whole method on a drawn picture world; it ends by naming its report
-	@test -f runs/demo/data/prompts.jsonl || $(BIN)/python -m groundtune.demo write --out runs/demo/data
+	@test -f runs/demo/data/prompts.jsonl || $(BIN)/python -m groundtune.demo write --out runs/demo/data --prompts 400 --eval 200
 	$(BIN)/python -m pipelines run align --preset demo
 
 test: $(STAMP) ## every check below, each to its end, with a summary

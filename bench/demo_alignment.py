@@ -1,5 +1,6 @@
 """Does the demo align? Full runs of the demo preset over seeds, base against aligned on held-out scenes.
 
+    make demo   # writes the data
     python -m bench.demo_alignment --seeds 0 1 2
 
 Writes bench/results/demo_alignment.json. Nothing is tuned here: the preset is fixed before the test scenes are seen.

@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", action="append", default=[], help="override a setting in every run")
     parser.add_argument("--work", default="runs/bench", help="work folders of the runs")
+    parser.add_argument("--jobs", type=int, default=1, help="seeds that run side by side")
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
-    runs = [one_seed(seed, Path(given.work) / f"seed-{seed}", given.set) for seed in given.seeds]
+    with ThreadPoolExecutor(given.jobs) as pool:
+        runs = list(pool.map(lambda seed: one_seed(seed, Path(given.work) / f"seed-{seed}", given.set), given.seeds))
     result = {
         "summary": summarise(runs),
         "runs": runs,

@@ -83,6 +83,7 @@ class Words:
     """
 
     SAID = re.compile(r"^[a-z_]+(?: \d+/\d+)?\s{2,}\S")
+    INDENT = " " * 4  # kfp's, before every line of a task
     OURS = re.compile(r"^groundtune\.errors\.\w+: ")
 
     def __init__(self, stream: TextIO):
@@ -101,6 +102,7 @@ class Words:
         self._stream.flush()
 
     def _line(self, line: str) -> None:
+        line = line.removeprefix(self.INDENT)
         if line.startswith("Traceback (most recent call last)"):
             self._traceback, self._in_message = [line], False
         elif self._traceback:

@@ -6,6 +6,8 @@ from pipelines.local import Words
 
 
 def shown(text):
+    """As kfp.local prints a task's output: every line indented by four spaces."""
+    text = "".join("    " + line for line in text.splitlines(keepends=True))
     stream = io.StringIO()
     words = Words(stream)
     for i in range(0, len(text), 7):  # arrives in pieces

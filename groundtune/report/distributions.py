@@ -95,10 +95,8 @@ def _findings(mas: list[Group], confidence: list[Group], entropy: Floats) -> lis
         return float(np.median(group.values))
 
     flat = float(np.mean(entropy < 1e-6))
-    spread = (
-        f"The median pool has an entropy of {wording.decimal(float(np.median(entropy)))} nats; "
-        f"{wording.percent(flat, 0)} of the pools have none, so the model always says the same there."
-    )
+    same = f"in {wording.percent(flat, 0)} of the pools the model always says the same" if flat else "no pool is unanimous"
+    spread = f"The median pool has an entropy of {wording.decimal(float(np.median(entropy)))} nats; {same}."
     if not mas[1].values.size:
         return [f"The median answer has a MAS of {wording.decimal(median(mas[0]))}. No pair was selected.", spread]
     apart = median(confidence[2]) - median(confidence[1])

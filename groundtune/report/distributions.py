@@ -95,7 +95,8 @@ def _findings(mas: list[Group], confidence: list[Group], entropy: Floats) -> lis
         return float(np.median(group.values))
 
     flat = float(np.mean(entropy < 1e-6))
-    same = f"in {wording.percent(flat, 0)} of the pools the model always says the same" if flat else "no pool is unanimous"
+    always = f"in {wording.percent(flat, 0)} of the pools the model always says the same"
+    same = always if flat else "no pool is unanimous"
     spread = f"The median pool has an entropy of {wording.decimal(float(np.median(entropy)))} nats; {same}."
     if not mas[1].values.size:
         return [f"The median answer has a MAS of {wording.decimal(median(mas[0]))}. No pair was selected.", spread]

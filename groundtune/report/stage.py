@@ -1,5 +1,7 @@
 """write_report: the page, the Markdown summary and the headline figures of one run."""
 
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,5 +57,6 @@ def run(
             if row["better"] and row["reading"] != "strict":
                 name = f"{row['benchmark']}.{row['metric']}"
                 figures[f"{name}.base"], figures[f"{name}.aligned"] = row["base"]["value"], row["aligned"]["value"]
-    tracking.summary(figures, [Path(report)])
+    with tempfile.TemporaryDirectory() as folder:  # KFP's output has no suffix; a browser wants one
+        tracking.summary(figures, [Path(shutil.copyfile(report, Path(folder) / "report.html"))])
     return figures

@@ -147,7 +147,8 @@ import mlflow, pandas
 mlflow.set_tracking_uri("sqlite:///{work / "mlflow.db"}")
 model = mlflow.pyfunc.load_model("models:/groundtune@challenger")
 image = {str(world / "images" / "0.png")!r}
-print("ANSWER", type(model.predict(pandas.DataFrame([dict(image=image, instruction="What is here?")]))[0]).__name__)
+answers = model.predict(pandas.DataFrame([dict(image=image, instruction="What is here?")]))
+print("ANSWER", type(answers["answer"].iloc[0]).__name__)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd="/", env=environment(), capture_output=True, text=True, check=False

@@ -66,6 +66,10 @@ class Artifact:
         """The figures as flat numbers, for metrics."""
         return flat_scalars(self.results)
 
+    def write_scalars(self, path: str | Path) -> dict[str, float]:
+        """`scalars`, also written to a JSON file."""
+        return write_scalars(self.scalars, path)
+
     def __len__(self) -> int:
         return int(self.manifest["rows"])
 
@@ -272,6 +276,14 @@ def flat_scalars(results: Mapping[str, Any], prefix: str = "") -> dict[str, floa
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             flat[f"{prefix}{name}"] = float(value)
     return flat
+
+
+def write_scalars(scalars: Mapping[str, float], path: str | Path) -> dict[str, float]:
+    """Write figures as JSON and return them. KFP keeps metrics as metadata only, and its local cache takes an output
+    without a file for a missing one."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(json.dumps(scalars, sort_keys=True) + "\n")
+    return dict(scalars)
 
 
 def parts_of(items: list[Any], size: int) -> Iterator[tuple[int, list[Any]]]:

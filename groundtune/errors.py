@@ -13,7 +13,7 @@ class SettingError(GroundtuneError):
     """A setting has a wrong name, type or value."""
 
     def __init__(self, setting: str, found: object, expected: str, where: str = ""):
-        self.setting = setting
+        self.setting, self.found, self.expected, self.where = setting, found, expected, where
         place = f" in {where}" if where else ""
         super().__init__(f"setting {setting!r}{place} is {found!r}: expected {expected}")
 

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from groundtune import storage
-from groundtune.artifacts import MANIFEST, building_folder, flat_scalars, provenance, state_location, write_manifest
+from groundtune.artifacts import (
+    MANIFEST,
+    building_folder,
+    flat_scalars,
+    provenance,
+    state_location,
+    write_manifest,
+    write_scalars,
+)
 from groundtune.digests import digest_folder, digest_of
 from groundtune.errors import ArtifactError
 from groundtune.records import SCHEMA_VERSION
@@ -42,6 +50,10 @@ class FolderArtifact:
     def scalars(self) -> dict[str, float]:
         """The figures as flat numbers, for metrics."""
         return flat_scalars(self.results)
+
+    def write_scalars(self, path: str | Path) -> dict[str, float]:
+        """`scalars`, also written to a JSON file."""
+        return write_scalars(self.scalars, path)
 
 
 def read_folder(path: str | Path, kind: str) -> FolderArtifact:

@@ -23,4 +23,4 @@ def evaluate(
 
     made = evaluation.run(benchmarks_root, model, answers.path, settings, adapter=adapter.path if adapter else "")
     answers.metadata.update(made.card)
-    metrics.metadata.update(made.scalars)
+    metrics.metadata.update(made.write_scalars(metrics.path))

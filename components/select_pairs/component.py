@@ -17,4 +17,4 @@ def select_pairs(
 
     made = selection.run(scores.path, pairs.path, settings)
     pairs.metadata.update(made.card)
-    metrics.metadata.update(made.scalars)
+    metrics.metadata.update(made.write_scalars(metrics.path))

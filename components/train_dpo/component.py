@@ -34,4 +34,4 @@ def train_dpo(
         settings,
     )
     adapter.metadata.update(made.card)
-    metrics.metadata.update(made.scalars)
+    metrics.metadata.update(made.write_scalars(metrics.path))

@@ -39,5 +39,6 @@ def write_report(
         report.path,
         summary.path,
         title,
+        metrics.path,
     )
     metrics.metadata.update(headline)

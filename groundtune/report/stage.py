@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groundtune import tracking
+from groundtune.artifacts import write_scalars
 from groundtune.progress import say
 from groundtune.report.outcome import outcome_of, sentence
 from groundtune.report.page import render
@@ -29,6 +30,7 @@ def run(
     report: str | Path,
     summary: str | Path,
     title: str = "",
+    metrics: str | Path = "",
 ) -> dict[str, float]:
     """Write both files and return flat figures for KFP metrics: every compared metric before and after.
 
@@ -57,6 +59,8 @@ def run(
             if row["better"] and row["reading"] != "strict":
                 name = f"{row['benchmark']}.{row['metric']}"
                 figures[f"{name}.base"], figures[f"{name}.aligned"] = row["base"]["value"], row["aligned"]["value"]
+    if metrics:
+        write_scalars(figures, metrics)
     with tempfile.TemporaryDirectory() as folder:  # KFP's output has no suffix; a browser wants one
         tracking.summary(figures, [Path(shutil.copyfile(report, Path(folder) / "report.html"))])
     return figures

@@ -57,7 +57,10 @@ class Settings:
         for name in given:
             if name not in known:
                 raise SettingError(name, given[name], f"one of {', '.join(sorted(known))}", where or cls.__name__)
-        return cls(**given)
+        try:
+            return cls(**given)
+        except SettingError as error:  # a field knows its name, not its section
+            raise SettingError(error.setting, error.found, error.expected, where or cls.__name__) from error
 
     @classmethod
     def of(cls, given: "Self | Mapping[str, Any] | None", where: str = "") -> Self:

@@ -41,7 +41,7 @@ def _run(given: argparse.Namespace) -> int:
     work = Path(given.work or Path("runs") / (given.preset or Path(given.config).stem)).absolute()
     arguments = loaded.arguments()
     outputs = local.run(align, arguments, work, given.verbose)
-    print(closing_words(outputs, work))
+    sys.stdout.write(closing_words(outputs, work) + "\n")  # print may still be kfp's, which indents
     return 0
 
 

@@ -83,12 +83,12 @@ class Words:
     """
 
     SAID = re.compile(r"^[a-z_]+(?: \d+/\d+)?\s{2,}\S")
-    INDENT = " " * 4  # kfp's, before every line of a task
     OURS = re.compile(r"^groundtune\.errors\.\w+: ")
 
     def __init__(self, stream: TextIO):
         self._stream, self._rest = stream, ""
         self._traceback: list[str] = []
+        self._indent = ""  # kfp indents a task's lines by four spaces, and by more after tasks ran side by side
         self._in_message = False
 
     def write(self, text: str) -> int:
@@ -102,11 +102,14 @@ class Words:
         self._stream.flush()
 
     def _line(self, line: str) -> None:
-        line = line.removeprefix(self.INDENT)
-        if line.startswith("Traceback (most recent call last)"):
-            self._traceback, self._in_message = [line], False
+        bare = line.lstrip(" ")
+        if bare.startswith("Traceback (most recent call last)"):
+            self._indent, self._in_message = " " * (len(line) - len(bare)), False
+        line = line.removeprefix(self._indent) if self._traceback or self._in_message else bare
+        if bare.startswith("Traceback (most recent call last)"):
+            self._traceback = [bare]
         elif self._traceback:
-            if line.startswith((" ", "During handling", "The above exception")) or not line:
+            if line.startswith((" ", "During handling", "The above exception")) or not line.strip():
                 self._traceback.append(line)
                 return
             ours = self.OURS.match(line)

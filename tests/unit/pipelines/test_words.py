@@ -2,12 +2,18 @@
 
 import io
 
+import pytest
+
 from pipelines.local import Words
 
 
-def shown(text):
-    """As kfp.local prints a task's output: every line indented by four spaces."""
-    text = "".join("    " + line for line in text.splitlines(keepends=True))
+@pytest.fixture(params=[0, 4, 8])
+def shown(request):
+    """As kfp.local prints a task's output: indented by four spaces, and by more after tasks ran side by side."""
+    return lambda text: words_of("".join(" " * request.param + line for line in text.splitlines(keepends=True)))
+
+
+def words_of(text):
     stream = io.StringIO()
     words = Words(stream)
     for i in range(0, len(text), 7):  # arrives in pieces
@@ -15,7 +21,7 @@ def shown(text):
     return stream.getvalue().splitlines()
 
 
-def test_the_stages_words_come_through_and_bookkeeping_does_not():
+def test_the_stages_words_come_through_and_bookkeeping_does_not(shown):
     text = """12:00:00.1 - INFO - Executing task
 [KFP Executor 2026-11-21 INFO]: Got executor_input:
 {
@@ -29,7 +35,7 @@ select_pairs         6 prompts -> 5 pairs
     assert [line.split()[0] for line in shown(text)] == ["sample_candidates", "sample_candidates", "select_pairs"]
 
 
-def test_an_error_of_the_input_is_its_message_alone():
+def test_an_error_of_the_input_is_its_message_alone(shown):
     text = """Traceback (most recent call last):
   File "x.py", line 1, in run
     raise TooManyRejected(
@@ -43,7 +49,7 @@ groundtune.errors.TooManyRejected: 2 of 10 rows were rejected. The first:
     ]
 
 
-def test_a_chained_error_ends_with_the_outer_message():
+def test_a_chained_error_ends_with_the_outer_message(shown):
     text = """Traceback (most recent call last):
   File "x.py", line 1
 KeyError: 'a'
@@ -57,6 +63,6 @@ groundtune.errors.StorageError: cannot read s3://b/x: check AWS_ENDPOINT_URL
     assert shown(text)[-1] == "error: cannot read s3://b/x: check AWS_ENDPOINT_URL"
 
 
-def test_a_bug_keeps_its_traceback():
+def test_a_bug_keeps_its_traceback(shown):
     text = 'Traceback (most recent call last):\n  File "x.py", line 1\nZeroDivisionError: division by zero\n'
     assert shown(text) == text.splitlines()

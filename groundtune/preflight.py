@@ -65,7 +65,10 @@ def _benchmark_files(root: str, evaluation: EvaluationSettings) -> str:
         raise SettingError("evaluation.benchmarks", {}, "at least one benchmark: without one nothing is known")
     if not storage.is_s3(root) and not Path(root).is_dir():
         raise SettingError("benchmarks_root", root, "a folder or s3:// prefix")
-    for name, file in evaluation.benchmarks.items():
+    files = {f"benchmarks.{name}": file for name, file in evaluation.benchmarks.items()}
+    if evaluation.vocabulary:
+        files["vocabulary"] = evaluation.vocabulary
+    for name, file in files.items():
         if not storage.exists(storage.join(root, file)):
-            raise SettingError(f"evaluation.benchmarks.{name}", file, f"a file below {root}")
+            raise SettingError(f"evaluation.{name}", file, f"a file below {root}")
     return digest_folder(storage.local_folder(root)) if not storage.is_s3(root) else storage.listing_digest(root)

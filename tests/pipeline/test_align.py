@@ -178,7 +178,7 @@ def test_a_run_killed_in_every_stage_finishes_with_the_same_digests(finished, wo
 
 
 def _kill_when_it_says(stage, world, work):
-    """SIGKILL to the whole process group as soon as the stage reports progress; False when the run was through first."""
+    """SIGKILL to the whole process group once the stage reports progress; False when the run was through first."""
     process = subprocess.Popen(
         command(world, work), cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, start_new_session=True,
@@ -189,7 +189,7 @@ def _kill_when_it_says(stage, world, work):
         if line.startswith(stage) or time.monotonic() > deadline:
             break
     else:
-        process.wait()
+        assert process.wait() == 0
         return False
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

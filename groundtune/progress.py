@@ -1,11 +1,7 @@
 """Progress that reads well in a terminal, in a pod's log and in a captured file: whole lines, never too many."""
 
-import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
 
-T = TypeVar("T")
 _WIDTH = 24
 
 
@@ -51,12 +47,3 @@ class Progress:
         left = (self.total - self.done) / max(self.rate, 1e-9)
         clock = f"{int(left) // 60}:{int(left) % 60:02d} left" if self.done < self.total else "done"
         return f"[{bar}] {self.done:,}/{self.total:,} {self.unit}  {self.rate:.1f}/s  {clock}"
-
-
-def track(items: Iterable[T], stage: str, total: int, unit: str) -> Iterator[T]:
-    """Iterate with a `Progress` that counts one unit an item."""
-    progress = Progress(stage, total, unit)
-    for item in items:
-        yield item
-        progress.add(1)
-    sys.stdout.flush()

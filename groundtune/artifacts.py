@@ -1,4 +1,5 @@
-"""Artifact folders: `part-*.parquet`, `rejected.parquet`, `manifest.json`, written last.
+"""Artifact folders: `part-*.parquet`, `rejected.parquet`, `files/` when rows refer to attached files, and
+`manifest.json`, written last.
 
 A folder without a manifest does not exist. Finished parts of an unfinished artifact wait in a state folder (a path
 or an s3:// prefix) under a key that holds everything that determines them, so a killed stage goes on where it was.
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from groundtune.errors import ArtifactError, SettingError, TooManyRejected
 from groundtune.records import KINDS, REJECTED, SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
+FILES = "files"  # attached files; rows hold their names and sha256
 Row = dict[str, Any]
 
 
@@ -69,6 +72,11 @@ class Artifact:
     def write_scalars(self, path: str | Path) -> dict[str, float]:
         """`scalars`, also written to a JSON file."""
         return write_scalars(self.scalars, path)
+
+    @property
+    def files(self) -> Path:
+        """Folder of attached files, the root of `attached:` references in the rows."""
+        return self.path / FILES
 
     def __len__(self) -> int:
         return int(self.manifest["rows"])
@@ -130,8 +138,17 @@ class ArtifactWriter:
         """True when an earlier, interrupted run already wrote this part."""
         return self._name(index) in self._done
 
-    def write_part(self, index: int, rows: list[Row], rejected: list[Row] | None = None) -> None:
-        """Store one part durably: rejected rows first, then the rows, whose presence marks the part as done."""
+    def write_part(
+        self,
+        index: int,
+        rows: list[Row],
+        rejected: list[Row] | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Store one part durably: attached files and rejected rows first, then the rows, whose presence marks the part
+        as done. files: name -> content; the rows that refer to them hold `attached:<name>` and the sha256."""
+        for name, content in (files or {}).items():
+            self._publish(f"{FILES}/{name}", partial(_write_bytes, content))
         self._store(f"rejected-{index:05d}.parquet", rejected or [], REJECTED)
         self._store(self._name(index), rows, KINDS[self.kind])
 
@@ -170,6 +187,8 @@ class ArtifactWriter:
             )
             rejected += _plain_rows(pq.read_table(refused, schema=REJECTED))
             refused.unlink()
+        for name in storage.list_files(storage.join(self._state, FILES)):
+            storage.fetch_file(storage.join(self._state, f"{FILES}/{name}"), building / FILES / name)
         _write_parquet(building / "rejected.parquet", rejected, REJECTED)
         rows = out = sum(counts.values())
         if unit:
@@ -216,11 +235,14 @@ class ArtifactWriter:
         return f"part-{index:05d}.parquet"
 
     def _store(self, name: str, rows: list[Row], schema: pa.Schema) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / name
-            _write_parquet(file, rows, schema)
-            storage.publish_file(file, storage.join(self._state, name))
+        self._publish(name, lambda file: _write_parquet(file, rows, schema))
         self._done.add(name)
+
+    def _publish(self, name: str, write: Callable[[Path], Any]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / Path(name).name
+            write(file)
+            storage.publish_file(file, storage.join(self._state, name))
 
 
 def state_location(state: str, path: Path, kind: str, identity: Any) -> str:
@@ -314,6 +336,10 @@ def package_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _write_bytes(content: bytes, file: Path) -> None:
+    file.write_bytes(content)
 
 
 def _write_parquet(file: Path, rows: Iterable[Row], schema: pa.Schema) -> None:

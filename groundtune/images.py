@@ -14,14 +14,21 @@ from groundtune.errors import GroundtuneError, RecordError, StorageError
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked, with a better message, before anything is decoded
 
+ATTACHED = "attached:"
+
 
 @dataclass(frozen=True)
 class ImageStore:
-    """Reads images by reference. root: the data root, a folder or s3:// prefix that relative references start from."""
+    """Reads images by reference. root: the data root, a folder or s3:// prefix that relative references start from.
+
+    attached: folder of the files that came with the artifact whose rows are read (Artifact.files), for references
+    `attached:<name>`.
+    """
 
     root: str
     max_pixels: int = 64_000_000
     allow_http: bool = False
+    attached: str | Path = ""
 
     def read(self, record_id: str, reference: str, place: str = "") -> bytes:
         """The file's bytes. Raises RecordError: outside the root, http(s) not allowed, missing or unreadable."""
@@ -31,6 +38,11 @@ class ImageStore:
 
         if not reference:
             raise refuse("no image; expected a path below the data root or an s3:// URI")
+        if reference.startswith(ATTACHED):
+            if not self.attached:
+                raise refuse(f'"{reference}": the artifact has no attached files')
+            inner = ImageStore(str(self.attached), max_pixels=self.max_pixels)
+            return inner.read(record_id, reference.removeprefix(ATTACHED), place)
         if reference.startswith(("http://", "https://")):
             if not self.allow_http:
                 raise refuse(f'"{reference}" is an http(s) reference, which is off (allow_http_images)')

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _tokens = pa.list_(pa.int32())
 _logprobs = pa.list_(pa.float32())
@@ -10,12 +10,14 @@ _logprobs = pa.list_(pa.float32())
 PROMPTS = pa.schema(
     [
         ("id", pa.string()),
-        ("image", pa.string()),  # relative to the data root, or an s3:// URI
+        ("image", pa.string()),  # relative to the data root, an s3:// URI, or attached:<file of this artifact>
         ("image_sha256", pa.string()),
         ("image_width", pa.int32()),
         ("image_height", pa.int32()),
         ("instruction", pa.string()),
         ("reference_answer", pa.string()),  # "" when the user gave none
+        ("chosen", pa.string()),  # the user's own preference, "" when the row brings none
+        ("rejected", pa.string()),
         ("tags", pa.list_(pa.string())),
     ]
 )
@@ -23,11 +25,11 @@ PROMPTS = pa.schema(
 CANDIDATES = pa.schema(
     [
         ("prompt_id", pa.string()),
-        ("candidate_id", pa.string()),  # "<prompt id>#<index of the first sample with this text>"
+        ("candidate_id", pa.string()),  # "<prompt id>#<k of its first sample>", or #chosen, #rejected
         ("text", pa.string()),
         ("token_ids", _tokens),  # ends with the end-of-sequence token when `finished`
         ("finished", pa.bool_()),  # False: cut at max_new_tokens
-        ("multiplicity", pa.int32()),  # how many of the K samples said exactly this: a vote
+        ("multiplicity", pa.int32()),  # how many of the K samples said exactly this: a vote; 0: given by the user
         ("engine", pa.string()),
     ]
 )
@@ -51,7 +53,7 @@ CONFIDENCE = pa.schema(
         ("token_logprobs", _logprobs),  # nats, float32, temperature 1, under the model that sampled
         ("logprob_sum", pa.float32()),
         ("confidence", pa.float32()),  # mean over tokens
-        ("pool_entropy", pa.float32()),  # nats, of the prompt's pool
+        ("pool_entropy", pa.float32()),  # nats, of the prompt's pool; null when fewer than two answers were sampled
         ("reference_key", pa.string()),  # digest of all that determines these numbers
     ]
 )
@@ -88,8 +90,57 @@ PAIRS = pa.schema(
         ("hardness", pa.float32()),  # gap~ + mu * c~(rejected): the ranking of prompts
         ("pool_entropy", pa.float32()),
         ("worst_sentence", pa.string()),  # of the rejected answer
-        ("curriculum_stage", pa.int32()),
+        ("curriculum_stage", pa.int32()),  # 1 is the easiest
         ("weight", pa.float32()),
+    ]
+)
+
+_keyword = pa.struct(
+    [
+        ("phrase", pa.string()),
+        ("weight", pa.float32()),  # PageRank share, the keywords of one answer sum to 1
+        ("score", pa.float32()),  # of the finder, [0, 1]
+        ("found", pa.bool_()),
+        ("box", pa.list_(pa.int32())),  # left, top, right, bottom in pixels; empty when not found
+    ]
+)
+
+IMAGE_PAIRS = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("prompt_id", pa.string()),
+        ("keywords", pa.list_(_keyword)),
+        ("mask", pa.list_(pa.int32())),  # run lengths of the corrupted pixels, row by row, clean ones first
+        ("area", pa.float32()),  # share of the image that is corrupted
+        ("fallback", pa.string()),  # why the whole image was corrupted instead of regions; "" when it was not
+        ("corrupted", pa.string()),  # attached:<file>, PNG
+        ("corrupted_sha256", pa.string()),
+    ]
+)
+
+IMAGE_REFERENCE = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("token_logprobs", _logprobs),  # of the chosen answer given the corrupted image, nats, float32
+        ("logprob_sum", pa.float32()),
+        ("reference_key", pa.string()),
+    ]
+)
+
+PROBE = pa.schema(
+    [
+        ("probe", pa.string()),  # question or caption
+        ("question_id", pa.string()),
+        ("image", pa.string()),
+        ("question", pa.string()),
+        ("phrase", pa.string()),  # what was asked about
+        ("region_area", pa.float32()),  # share of the image; null when the phrase was not found
+        ("answer", pa.string()),  # under the true image
+        ("answer_region", pa.string()),  # under destroyed regions; "" without one
+        ("answer_destroyed", pa.string()),  # under the destroyed image
+        ("answer_removed", pa.string()),  # under a plain grey image
+        ("attention_image", pa.float32()),  # share of attention that goes to the image, null for captions
+        ("attention_region", pa.float32()),  # attention an image token inside the region / an image token on average
     ]
 )
 
@@ -121,5 +172,8 @@ KINDS: dict[str, pa.Schema] = {
     "confidence": CONFIDENCE,
     "scores": SCORES,
     "pairs": PAIRS,
+    "image_pairs": IMAGE_PAIRS,
+    "image_reference": IMAGE_REFERENCE,
+    "probe": PROBE,
     "answers": ANSWERS,
 }

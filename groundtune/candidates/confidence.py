@@ -49,7 +49,7 @@ def run(
     key = reference_key(vlm.digest, vlm.adapter_digest, str(vlm.dtype))
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents, shard=(index, count)) as log:
         writer = ArtifactWriter(Path(out), "confidence", settings.to_mapping(), parents, shard=(index, count))
-        store = ImageStore(images_root)
+        store = ImageStore(images_root, attached=source.files)
         progress = Progress(shard_label(STAGE, index, count), len(pools), "prompts")
         for number, part in parts_of(pools, settings.prompts_per_part):
             if writer.has_part(number):

@@ -45,7 +45,7 @@ def run(
     parents = {"prompts": source.digest, "model": vlm.digest, "adapter": vlm.adapter_digest}
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents, shard=(index, count)) as log:
         writer = ArtifactWriter(Path(out), "candidates", settings.to_mapping(), parents, shard=(index, count))
-        store = ImageStore(images_root)
+        store = ImageStore(images_root, attached=source.files)
         progress = Progress(shard_label(STAGE, index, count), len(work), "prompts")
         for number, part in parts_of(work, settings.prompts_per_part):
             if writer.has_part(number):

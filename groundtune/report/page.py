@@ -74,7 +74,7 @@ def render(
         table=outcomes.table_groups(outcome),
         distributions=distributions_of(scores, pairs),
         sides=legend([("all", "all"), ("chosen", "chosen"), ("rejected", "rejected")]),
-        bands=bands_of(pairs, prompts, ImageStore(images_root), gallery),
+        bands=bands_of(pairs, prompts, ImageStore(images_root, attached=run.prompts.files), gallery),
         pairs=len(pairs),
         training=training_of(run.log, anchor),
         changes=changes_of(run, ImageStore(benchmarks_root)),

@@ -1,6 +1,7 @@
 """Settings: frozen dataclasses that feed the command line, the component parameters, MLflow and the docs."""
 
 from groundtune.settings.fields import Settings, setting
+from groundtune.settings.image_preference import ImagePreferenceSettings, ProbeSettings
 from groundtune.settings.stages import (
     AlignmentScoreSettings,
     ConfidenceSettings,
@@ -16,7 +17,9 @@ __all__ = [
     "AlignmentScoreSettings",
     "ConfidenceSettings",
     "EvaluationSettings",
+    "ImagePreferenceSettings",
     "PrepareSettings",
+    "ProbeSettings",
     "RegistrySettings",
     "SamplingSettings",
     "SelectionSettings",

@@ -6,6 +6,7 @@ from typing import Any
 from groundtune.errors import SettingError
 from groundtune.settings import stages
 from groundtune.settings.fields import Settings
+from groundtune.settings.image_preference import ImagePreferenceSettings, ProbeSettings
 
 SECTIONS: dict[str, type[Settings]] = {
     "prepare": stages.PrepareSettings,
@@ -13,7 +14,9 @@ SECTIONS: dict[str, type[Settings]] = {
     "alignment": stages.AlignmentScoreSettings,
     "confidence": stages.ConfidenceSettings,
     "selection": stages.SelectionSettings,
+    "image_preference": ImagePreferenceSettings,
     "training": stages.TrainingSettings,
+    "probe": ProbeSettings,
     "evaluation": stages.EvaluationSettings,
     "registry": stages.RegistrySettings,
 }

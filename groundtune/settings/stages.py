@@ -26,7 +26,9 @@ class PrepareSettings(Settings):
 class SamplingSettings(Settings):
     """sample_candidates: the pool of K answers a prompt (M3PO step 1)."""
 
-    num_candidates: int = setting(8, "K, answers sampled a prompt (M3PO does not state K).", low=2, high=256)
+    num_candidates: int = setting(
+        8, "K, answers sampled a prompt (M3PO does not state K); 0 when prompts bring their own.", low=0, high=256
+    )
     temperature: float = setting(1.0, "Sampling temperature.", low=0.01, high=10.0)
     top_p: float = setting(0.95, "Nucleus mass.", low=0.01, high=1.0)
     max_new_tokens: int = setting(256, "Longest answer.", unit="tokens", low=1)
@@ -78,16 +80,31 @@ class AlignmentScoreSettings(Settings):
 
 @dataclass(frozen=True)
 class ConfidenceSettings(Settings):
-    """score_confidence: the model's own log-probability of each candidate (M3PO step 2)."""
+    """score_confidence: the model's own log-probability of each candidate (M3PO step 2), and pool entropy (MFPO)."""
 
+    entropy_clusters: str = setting(
+        "meaning",
+        "Answers that count as one in the pool's entropy: of the same meaning (the same content words, whatever the "
+        "order of sentences), or exactly equal.",
+        source="MFPO (clustering ours)",
+        choices=("meaning", "exact"),
+    )
+    meaning_threshold: float = setting(
+        0.6, "Shared content words from which two sentences say the same.", unit="Jaccard index", low=0.0, high=1.0
+    )
     token_budget: int = setting(16384, "Tokens of one forward pass, padding included.", unit="tokens", low=64)
     prompts_per_part: int = setting(64, "Prompts in one part, the unit of resuming.", unit="prompts", low=1)
 
 
 @dataclass(frozen=True)
 class SelectionSettings(Settings):
-    """select_pairs: the M3P-Score (M3PO step 3; the formula is ours, METHODS.md)."""
+    """select_pairs: the M3P-Score (M3PO step 3; the formula is ours, METHODS.md), or the user's own preferences."""
 
+    source: str = setting(
+        "m3p",
+        "m3p: pairs of sampled answers by the M3P-Score; given: `chosen` and `rejected` of the prompt file.",
+        choices=("m3p", "given"),
+    )
     lambda_: float = setting(0.2, "Weight of confidence in M3P+, which picks the preferred answer.", low=0.0)
     mu: float = setting(
         0.5, "Weight of confidence in M3P-, which picks the hard dispreferred answer.", low=0.0, high=1.0
@@ -108,21 +125,49 @@ class SelectionSettings(Settings):
         True, "Leave out answers cut at max_new_tokens: as a chosen answer they teach not to end."
     )
     max_pairs: int = setting(0, "Keep at most N pairs of that ranking; 0 keeps all.", unit="pairs", low=0)
+    curriculum_stages: int = setting(
+        1, "Stages of equal size by rising pool entropy, easy to hard; 1 makes none.", source="MFPO (thirds)", low=1
+    )
+    max_undefined_entropy: float = setting(
+        0.05,
+        "With a curriculum, the run stops when more than this share of pairs has no pool entropy.",
+        low=0.0,
+        high=1.0,
+    )
 
 
 @dataclass(frozen=True)
 class TrainingSettings(Settings):
-    """train_dpo: DPO with LoRA (M3PO step 4), with MFPO's margin term as the anchor."""
+    """train_dpo: LoRA with DPO (M3PO step 4) and MFPO's margin and image terms."""
 
+    text_weight: float = setting(
+        1.0, "Weight of L_text = -log sigma(r(chosen) - r(rejected)).", source="MFPO (ratio 1:1:1)", low=0.0
+    )
+    image_weight: float = setting(
+        1.0,
+        "Weight of L_image = -log sigma(r(chosen | image) - r(chosen | corrupted)); counts with image pairs only.",
+        source="MFPO (ratio 1:1:1)",
+        low=0.0,
+    )
     beta: float = setting(0.1, "Scale of the implicit reward.", source="ours (both papers are silent)", low=1e-6)
     anchor_weight: float = setting(
         1.0,
         "Weight of L_margin = -log sigma(r(chosen) - eta), the guard against likelihood displacement; 0 = plain DPO.",
-        source="MFPO (ratio 1:1)",
+        source="MFPO (ratio 1:1:1)",
         low=0.0,
     )
     eta: float = setting(
         0.0, "The reward that the anchor asks of the chosen answer.", source="MFPO (best 0)", unit="nats"
+    )
+    curriculum: str = setting(
+        "easy_to_hard",
+        "Order of the pairs' curriculum stages (selection.curriculum_stages); the others are ablations.",
+        source="MFPO (easy to hard)",
+        choices=("easy_to_hard", "hard_to_easy", "shuffled"),
+    )
+    restart_schedule: bool = setting(False, "Warm-up and decay anew in each curriculum stage; off, one schedule.")
+    refresh_reference: bool = setting(
+        False, "The model at the start of each further curriculum stage is that stage's reference."
     )
     learning_rate: float = setting(1e-5, "Peak learning rate (LLaVA-1.5-7B practice).", low=0.0)
     schedule: str = setting("cosine", "Learning-rate schedule after warm-up.", choices=("cosine", "linear", "constant"))
@@ -140,6 +185,9 @@ class TrainingSettings(Settings):
     lora_targets: tuple[str, ...] = setting(
         ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
         "Linear layers of the language model that get LoRA.",
+    )
+    feature_cache: int = setting(
+        2048, "Memory for image features that later epochs use again (the tower is frozen).", unit="MiB", low=0
     )
     checkpoint_every: int = setting(50, "Optimizer steps between checkpoints.", unit="steps", low=1)
     seed: int = setting(0, "Seed of LoRA initialisation and of the order of pairs.", low=0)

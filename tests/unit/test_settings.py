@@ -23,7 +23,7 @@ def test_every_setting_survives_json_and_has_help_and_source(cls):
     ("cls", "given", "message"),
     [
         (SamplingSettings, {"temprature": 1}, "'temprature'.*expected one of"),
-        (SamplingSettings, {"num_candidates": 1}, "at least 2"),
+        (SamplingSettings, {"num_candidates": -1}, "at least 0"),
         (SamplingSettings, {"num_candidates": 2.5}, "a whole number"),
         (SamplingSettings, {"num_candidates": True}, "a whole number"),
         (SamplingSettings, {"top_p": 1.5}, "at most 1"),

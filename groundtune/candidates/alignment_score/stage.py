@@ -41,7 +41,7 @@ def run(
     parents = {"candidates": answers.digest, **{f"scorer.{scorer.name}": scorer.digest for scorer in loaded}}
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents, shard=(index, count)) as log:
         writer = ArtifactWriter(Path(out), "alignment", settings.to_mapping(), parents, shard=(index, count))
-        store = ImageStore(images_root)
+        store = ImageStore(images_root, attached=source.files)
         progress = Progress(shard_label(STAGE, index, count), len(pools), "prompts")
         for number, part in parts_of(pools, settings.prompts_per_part):
             if writer.has_part(number):

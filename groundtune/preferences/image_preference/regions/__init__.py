@@ -1,0 +1,1 @@
+"""Where a phrase is in an image: one interface, several finders."""

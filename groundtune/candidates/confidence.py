@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from groundtune import storage, tracking
 from groundtune.artifacts import Artifact, ArtifactWriter, Row, parse_shard, parts_of, read_artifact, reject
 from groundtune.candidates.entropy import pool_entropy
+from groundtune.candidates.meaning import clusters_of
 from groundtune.candidates.pools import Pool, read_pools
 from groundtune.digests import digest_of
 from groundtune.errors import RecordError
@@ -79,6 +82,7 @@ def reference_key(model_digest: str, adapter_digest: str, dtype: str) -> str:
     return digest_of({"model": model_digest, "adapter": adapter_digest, "dtype": dtype, "aggregation": "token"})
 
 
+@torch.inference_mode()
 def _score(
     vlm: Vlm, pools: list[Pool], store: ImageStore, settings: ConfidenceSettings, key: str
 ) -> tuple[list[Row], list[Row]]:
@@ -107,12 +111,23 @@ def _score(
                 rejected.append(reject(refusal.record_id, "confidence", str(refusal)))
         if not good:
             continue
-        entropy = pool_entropy([sum(tokens) / len(tokens) for _, tokens in good])
+        entropy = _entropy(good, settings)
         rows += [_row(candidate, tokens, entropy, key) for candidate, tokens in good]
     return rows, rejected
 
 
-def _row(candidate: Row, tokens: list[float], entropy: float, key: str) -> Row:
+def _entropy(scored: list[tuple[Row, list[float]]], settings: ConfidenceSettings) -> float | None:
+    """Of the sampled answers; those that a user gave say nothing about the model. None: fewer than two were sampled."""
+    sampled = [(row, math.fsum(tokens) / len(tokens)) for row, tokens in scored if row["multiplicity"]]
+    if sum(row["multiplicity"] for row, _ in sampled) < 2:
+        return None
+    clusters = None
+    if settings.entropy_clusters == "meaning":
+        clusters = clusters_of([row["text"] for row, _ in sampled], settings.meaning_threshold)
+    return pool_entropy([confidence for _, confidence in sampled], clusters)
+
+
+def _row(candidate: Row, tokens: list[float], entropy: float | None, key: str) -> Row:
     return {
         "prompt_id": candidate["prompt_id"],
         "candidate_id": candidate["candidate_id"],

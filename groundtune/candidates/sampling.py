@@ -1,4 +1,4 @@
-"""sample_candidates: the model answers every prompt K times (M3PO step 1).
+"""sample_candidates: the model answers every prompt K times (M3PO step 1); a user's own preference joins the pool.
 
 A candidate follows from the seed, the prompt's id and its number k alone: not from its batch, shard or a restart.
 """
@@ -14,6 +14,7 @@ from groundtune.errors import RecordError
 from groundtune.images import ImageStore
 from groundtune.progress import Progress, say, shard_label
 from groundtune.settings import SamplingSettings
+from groundtune.vlm.answer_ids import encode_answer
 from groundtune.vlm.generate import Answer, Decoding, generate
 from groundtune.vlm.loader import Vlm, load_vlm
 from groundtune.vlm.prompt import Prefix, encode_prefix
@@ -55,12 +56,17 @@ def run(
             rejected: list[Row] = []
             for _, batch in parts_of(part, settings.prompts_per_batch):
                 prefixes = []
+                given: dict[str, list[Row]] = {}
                 for prompt in batch:
                     try:
-                        prefixes.append(_prefix(vlm, prompt, store))
+                        prefix = _prefix(vlm, prompt, store)
+                        given[prompt["id"]] = given_answers(vlm, prefix, prompt, settings)
+                        prefixes.append(prefix)
                     except RecordError as error:
                         rejected.append(reject(prompt["id"], error.field, str(error)))
-                rows += _sample(vlm, prefixes, settings)
+                sampled = _sample(vlm, prefixes, settings)
+                for prefix in prefixes:
+                    rows += [*sampled[prefix.record_id], *given[prefix.record_id]]
                 progress.add(len(batch))
             writer.write_part(number, rows, rejected)
         results = _finish(writer, len(work), progress)
@@ -94,14 +100,41 @@ def merge_duplicates(prompt_id: str, answers: list[Answer]) -> list[Row]:
     return list(rows.values())
 
 
+def given_answers(vlm: Vlm, prefix: Prefix, prompt: Row, settings: SamplingSettings) -> list[Row]:
+    """The user's chosen and rejected answer as candidates that nobody sampled (multiplicity 0).
+
+    Raises RecordError when an answer cannot be encoded, or when there is neither a preference nor anything to sample.
+    """
+    if not prompt["chosen"]:
+        if not settings.num_candidates:
+            raise RecordError(prompt["id"], "chosen", "no preference given, and num_candidates is 0: nothing to score")
+        return []
+    rows = [
+        {
+            "prompt_id": prompt["id"],
+            "candidate_id": f"{prompt['id']}#{side}",
+            "text": prompt[side].strip(),
+            "token_ids": list(encode_answer(vlm, prefix, prompt[side])),
+            "finished": True,
+            "multiplicity": 0,
+            "engine": "given",
+        }
+        for side in ("chosen", "rejected")
+    ]
+    if rows[0]["token_ids"] == rows[1]["token_ids"]:
+        raise RecordError(prompt["id"], "rejected", "is the same answer as `chosen` to the model: nothing to prefer")
+    return rows
+
+
 def _prefix(vlm: Vlm, prompt: Row, store: ImageStore) -> Prefix:
     image = store.open(prompt["id"], prompt["image"], prompt["image_sha256"])
     return encode_prefix(vlm, prompt["id"], prompt["instruction"], image)
 
 
-def _sample(vlm: Vlm, prefixes: list[Prefix], settings: SamplingSettings) -> list[Row]:
-    if not prefixes:
-        return []
+def _sample(vlm: Vlm, prefixes: list[Prefix], settings: SamplingSettings) -> dict[str, list[Row]]:
+    """prompt id -> its distinct sampled answers."""
+    if not prefixes or not settings.num_candidates:
+        return {prefix.record_id: [] for prefix in prefixes}
     decoding = Decoding(
         max_new_tokens=settings.max_new_tokens,
         temperature=settings.temperature,
@@ -110,9 +143,10 @@ def _sample(vlm: Vlm, prefixes: list[Prefix], settings: SamplingSettings) -> lis
     )
     seeds = [prompt_seed(settings.seed, prefix.record_id) for prefix in prefixes]
     pools = generate(vlm, prefixes, decoding, seeds)
-    return [
-        row for prefix, pool in zip(prefixes, pools, strict=True) for row in merge_duplicates(prefix.record_id, pool)
-    ]
+    return {
+        prefix.record_id: merge_duplicates(prefix.record_id, pool)
+        for prefix, pool in zip(prefixes, pools, strict=True)
+    }
 
 
 def _finish(writer: ArtifactWriter, prompts: int, progress: Progress) -> Artifact:
@@ -124,15 +158,18 @@ def _finish(writer: ArtifactWriter, prompts: int, progress: Progress) -> Artifac
             "pools": pools,
             "candidates": len(rows),
             "samples": sum(row["multiplicity"] for row in rows),
-            "distinct_per_pool": len(rows) / max(pools, 1),
+            "distinct_per_pool": sum(row["multiplicity"] > 0 for row in rows) / max(pools, 1),
+            "given": sum(row["multiplicity"] == 0 for row in rows),
             "unfinished": sum(not row["finished"] for row in rows),
             "prompts_per_second": progress.rate,
         }
 
     artifact = writer.finish(prompts, unit="prompt_id", results=results)
     figures = artifact.results
+    given = f", {figures['given']:,} given" if figures["given"] else ""
     say(
         progress.stage,
-        f"{prompts:,} prompts -> {figures['candidates']:,} distinct candidates out of {figures['samples']:,}",
+        f"{prompts:,} prompts -> {figures['candidates'] - figures['given']:,} distinct candidates out of "
+        f"{figures['samples']:,}{given}",
     )
     return artifact

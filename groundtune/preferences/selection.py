@@ -1,4 +1,6 @@
-"""select_pairs: one or more hard preference pairs a prompt, by the M3P-Score. No model, no randomness."""
+"""select_pairs: hard preference pairs by the M3P-Score, or the user's own; sorted into the stages of a curriculum.
+No model, no randomness.
+"""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +12,8 @@ import numpy as np
 from groundtune import tracking
 from groundtune.artifacts import Artifact, ArtifactWriter, Row, read_artifact, reject
 from groundtune.candidates.pools import by_prompt
-from groundtune.preferences.m3p import Choice, choose, scale_confidence
+from groundtune.preferences.curriculum import assign_stages, check_undefined
+from groundtune.preferences.m3p import Choice, choose, dispreferred_score, preferred_score, scale_confidence
 from groundtune.progress import say
 from groundtune.settings import SelectionSettings
 
@@ -20,7 +23,10 @@ REASONS = {
     "single_candidate": "the pool holds a single distinct answer",
     "gap_below_margin": "no answer is worse than the preferred one by the margin",
     "below_keep_fraction": "easier than the kept share of prompts",
+    "no_preference": "the prompt brings no `chosen` and `rejected` answer, or one of them was rejected before",
+    "entropy_undefined": "fewer than two answers were sampled: the curriculum cannot place it",
 }
+GIVEN = ("#chosen", "#rejected")  # endings of the candidate ids of a user's own preference
 
 
 def run(scores: str | Path, out: str | Path, settings: SelectionSettings | Mapping[str, Any]) -> Artifact:
@@ -54,15 +60,16 @@ def select(pools: dict[str, list[Row]], settings: SelectionSettings) -> tuple[li
     found: dict[str, list[tuple[Choice, list[Row]]]] = {}
     dropped: list[Row] = []
     for prompt_id in sorted(pools):
-        pool = [row for row in pools[prompt_id] if row["finished"] or not settings.require_finished]
-        choices = _choose(pool, settings) if len(pool) > 1 else []
+        choices, pool, reason = _PAIRING[settings.source](pools[prompt_id], settings)
         if choices:
             found[prompt_id] = [(choice, pool) for choice in choices]
-            continue
-        reason = (
-            "gap_below_margin" if len(pool) > 1 else "single_candidate" if len(pools[prompt_id]) == 1 else "unfinished"
-        )
-        dropped.append(_drop(prompt_id, reason))
+        else:
+            dropped.append(_drop(prompt_id, reason))
+    if settings.curriculum_stages > 1:
+        undefined = [prompt_id for prompt_id, pairs in found.items() if pairs[0][1][0]["pool_entropy"] is None]
+        check_undefined(undefined, len(found), settings.max_undefined_entropy)
+        dropped += [_drop(prompt_id, "entropy_undefined") for prompt_id in undefined]
+        found = {prompt_id: pairs for prompt_id, pairs in found.items() if prompt_id not in set(undefined)}
     kept = _hardest(found, settings)
     dropped += [_drop(prompt_id, "below_keep_fraction") for prompt_id in sorted(set(found) - set(kept))]
     rows = [
@@ -70,7 +77,32 @@ def select(pools: dict[str, list[Row]], settings: SelectionSettings) -> tuple[li
         for prompt_id in sorted(kept)
         for number, (choice, pool) in enumerate(kept[prompt_id])
     ]
-    return rows, sorted(dropped, key=lambda row: str(row["id"]))
+    return assign_stages(rows, settings.curriculum_stages), sorted(dropped, key=lambda row: str(row["id"]))
+
+
+def _sampled(rows: list[Row], settings: SelectionSettings) -> tuple[list[Choice], list[Row], str]:
+    """Pairs of the pool of sampled answers by the M3P-Score, that pool, and the reason when there is none."""
+    sampled = [row for row in rows if row["multiplicity"]]
+    pool = [row for row in sampled if row["finished"] or not settings.require_finished]
+    choices = _choose(pool, settings) if len(pool) > 1 else []
+    reason = "gap_below_margin" if len(pool) > 1 else "unfinished" if len(sampled) > 1 else "single_candidate"
+    return choices, pool, reason
+
+
+def _given(rows: list[Row], settings: SelectionSettings) -> tuple[list[Choice], list[Row], str]:
+    """The pair that the user gave; its scores are computed like any other's, to be looked at."""
+    pool = [row for ending in GIVEN for row in rows if row["candidate_id"] == row["prompt_id"] + ending]
+    if len(pool) < 2:
+        return [], pool, "no_preference"
+    mas = np.array([row["mas"] for row in pool], dtype=np.float64)
+    scaled = scale_confidence(np.array([row["confidence"] for row in pool]), settings.confidence_scale)
+    gap = float(mas[0] - mas[1])
+    plus, minus = preferred_score(mas, scaled, settings.lambda_), dispreferred_score(mas, scaled, settings.mu)
+    choice = Choice(0, 1, float(plus[0]), float(minus[1]), gap, gap + settings.mu * float(scaled[1]))
+    return [choice], pool, ""
+
+
+_PAIRING = {"m3p": _sampled, "given": _given}
 
 
 def _choose(pool: list[Row], settings: SelectionSettings) -> list[Choice]:
@@ -122,7 +154,7 @@ def _pair(prompt_id: str, number: int, choice: Choice, pool: list[Row]) -> Row:
         "hardness": choice.hardness,
         "pool_entropy": chosen["pool_entropy"],
         "worst_sentence": rejected["worst_sentence"],
-        "curriculum_stage": 0,
+        "curriculum_stage": 1,
         "weight": 1.0,
     }
 

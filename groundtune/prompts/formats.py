@@ -1,4 +1,6 @@
-"""Readers of prompt files: JSONL, Parquet, and LLaVA conversation JSON. They only read; `prepare` judges."""
+"""Readers of prompt and preference files: JSONL, Parquet, JSON lists, LLaVA conversations. They only read; `prepare`
+judges. Parquet and JSONL are streamed: a preference set with embedded images does not fit into memory.
+"""
 
 import json
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from groundtune.errors import RecordError, SettingError
+from groundtune.prompts.preferences import in_our_words
 
 IMAGE_TOKEN = "<image>"
 Raw = dict[str, Any]
@@ -27,7 +30,8 @@ class ReadRow:
 def read_rows(file: Path) -> Iterator[ReadRow]:
     """All rows of a prompt file, the unreadable ones included.
 
-    .jsonl: an object a line. .json: a list of LLaVA conversations. .parquet: columns of the same names.
+    .jsonl: an object a line. .json: a list of objects or of LLaVA conversations. .parquet: columns of the same names.
+    Rows of the known preference sets come out under our names (preferences.py).
     Raises SettingError when the file as a whole is not of these formats.
     """
     suffix = file.suffix.lower()
@@ -39,6 +43,16 @@ def read_rows(file: Path) -> Iterator[ReadRow]:
         yield from _read_parquet(file)
     else:
         raise SettingError("prompts", file.name, "a .jsonl, .json (LLaVA conversations) or .parquet file")
+
+
+def count_rows(file: Path) -> int:
+    """How many rows `read_rows` will give, without decoding them."""
+    if file.suffix.lower() == ".parquet":
+        return int(_parquet(file).metadata.num_rows)
+    if file.suffix.lower() == ".jsonl":
+        with file.open("rb") as stream:
+            return sum(1 for line in stream if line.strip())
+    return sum(1 for _ in read_rows(file))
 
 
 def _read_jsonl(file: Path) -> Iterator[ReadRow]:
@@ -56,15 +70,18 @@ def _read_jsonl(file: Path) -> Iterator[ReadRow]:
 
 
 def _read_parquet(file: Path) -> Iterator[ReadRow]:
-    try:
-        source = pq.ParquetFile(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SettingError("prompts", file.name, f"a Parquet file ({error})") from error
     number = 0
-    for batch in source.iter_batches(batch_size=1024):
+    for batch in _parquet(file).iter_batches(batch_size=64):
         for row in batch.to_pylist():
             number += 1
             yield from _object(f"{file.name}:{number}", row)
+
+
+def _parquet(file: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SettingError("prompts", file.name, f"a Parquet file ({error})") from error
 
 
 def _read_llava(file: Path) -> Iterator[ReadRow]:
@@ -104,7 +121,10 @@ def _from_conversation(place: str, row: Raw) -> ReadRow:
 
 def _object(place: str, value: Any) -> Iterator[ReadRow]:
     if isinstance(value, dict):
-        yield ReadRow(place, value)
+        try:
+            yield ReadRow(place, in_our_words(value, place))
+        except RecordError as error:
+            yield ReadRow(place, value, error)
     else:
         yield _unreadable(place, f"a {type(value).__name__}, expected an object with id, image and instruction")
 

@@ -1,21 +1,23 @@
-"""prepare_prompts: from a user's file to checked rows, before any expensive work.
+"""prepare_prompts: from a user's file of prompts or preferences to checked rows, before any expensive work.
 
 Every row of the file comes out as a prompt or as a rejected row with a reason: nothing is lost.
 """
 
 import hashlib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from groundtune import storage, tracking
-from groundtune.artifacts import Artifact, ArtifactWriter, Row, parts_of, reject
+from groundtune.artifacts import Artifact, ArtifactWriter, Row, reject
 from groundtune.digests import digest_file
 from groundtune.errors import RecordError, SettingError
-from groundtune.images import ImageStore, decode
+from groundtune.images import ATTACHED, ImageStore, decode
 from groundtune.progress import Progress, say
-from groundtune.prompts.formats import ReadRow, read_rows
+from groundtune.prompts.formats import ReadRow, count_rows, read_rows
+from groundtune.prompts.preferences import checked_preference, suffix_of
 from groundtune.settings import PrepareSettings
 from groundtune.vlm.checkpoints import checkpoint_digest
 from groundtune.vlm.loader import PrefixChecker, load_processor
@@ -46,18 +48,18 @@ def run(
         prompts.rpartition("/")[0] if storage.is_s3(prompts) else str(Path(prompts).resolve().parent)
     )
     store = ImageStore(root, settings.max_image_pixels, settings.allow_http_images)
-    rows = list(read_rows(file))
-    if settings.limit:
-        rows = rows[: settings.limit]
-    if not rows:
+    total = min(filter(None, (count_rows(file), settings.limit)), default=0)
+    if not total:
         raise SettingError("prompts", prompts, "a file with at least one prompt")
     parents = {"prompts": digest_file(file), "model": checkpoint_digest(checkpoint)}
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
         writer = ArtifactWriter(Path(out), "prompts", settings.to_mapping(), parents)
-        _write_parts(writer, rows, store, reader, settings)
-        artifact = writer.finish(len(rows), max_rejected_share=settings.max_rejected_share)
-        say(STAGE, f"{len(rows):,} rows -> {len(artifact):,} prompts ({artifact.manifest['rejected']:,} rejected)")
-        log.metrics({"rows_in": len(rows), "prompts": len(artifact), "rejected": artifact.manifest["rejected"]})
+        _write_parts(writer, itertools.islice(read_rows(file), total), total, store, reader, settings)
+        artifact = writer.finish(total, max_rejected_share=settings.max_rejected_share, results=_results)
+        preferences, rejected = artifact.results["preferences"], artifact.manifest["rejected"]
+        with_answers = f", {preferences:,} with a preference" if preferences else ""
+        say(STAGE, f"{total:,} rows -> {len(artifact):,} prompts{with_answers} ({rejected:,} rejected)")
+        log.metrics({"rows_in": total, "prompts": len(artifact), "rejected": rejected, **artifact.results})
         log.tag("output.digest", artifact.digest)
         return artifact
 
@@ -71,16 +73,25 @@ def shard_list(prompts: Artifact, num_shards: int) -> list[str]:
 
 
 def _write_parts(
-    writer: ArtifactWriter, rows: list[ReadRow], store: ImageStore, reader: PrefixChecker, settings: PrepareSettings
+    writer: ArtifactWriter,
+    rows: Iterator[ReadRow],
+    total: int,
+    store: ImageStore,
+    reader: PrefixChecker,
+    settings: PrepareSettings,
 ) -> None:
     """Duplicate ids are judged over the whole file, the first one wins; so parts are not resumed, only rewritten."""
     first_place: dict[str, str] = {}
-    progress = Progress(STAGE, len(rows), "rows")
+    progress = Progress(STAGE, total, "rows")
     with ThreadPoolExecutor(_READERS) as pool:
-        for index, part in parts_of(rows, settings.rows_per_part):
+        for index in itertools.count():
+            part = list(itertools.islice(rows, settings.rows_per_part))
+            if not part:
+                break
             judged = list(pool.map(lambda row: _judge(row, store, reader, settings), part))
             good: list[Row] = []
             bad: list[Row] = []
+            files: dict[str, bytes] = {}
             for read, outcome in zip(part, judged, strict=True):
                 if isinstance(outcome, RecordError):
                     bad.append(reject(outcome.record_id, outcome.field, str(outcome)))
@@ -90,7 +101,9 @@ def _write_parts(
                 else:
                     first_place[outcome["id"]] = read.place
                     good.append(outcome)
-            writer.write_part(index, good, bad)
+                    if isinstance(content := read.fields["image"], bytes):
+                        files[outcome["image"].removeprefix(ATTACHED)] = content
+            writer.write_part(index, good, bad, files)
             progress.add(len(part))
 
 
@@ -119,13 +132,13 @@ def _prompt(read: ReadRow, store: ImageStore, reader: PrefixChecker, settings: P
             "(max_instruction_characters)"
         )
         raise RecordError(identity, "instruction", problem, place)
-    reference = _text(fields, "image", identity, place)
-    data = store.read(identity, reference, place)
+    reference, data = _image(fields.get("image"), identity, place, store)
     image = decode(data, identity, reference, store.max_pixels, place)
     try:
         placeholder_check(reader, identity, instruction, (image.height, image.width))
     except RecordError as error:
         raise RecordError(identity, error.field, error.problem, place) from error
+    chosen, rejected = checked_preference(fields, identity, place)
     tags = fields.get("tags") or []
     if not isinstance(tags, list):
         raise RecordError(identity, "tags", f"is {tags!r}, expected a list of strings", place)
@@ -137,8 +150,25 @@ def _prompt(read: ReadRow, store: ImageStore, reader: PrefixChecker, settings: P
         "image_height": image.height,
         "instruction": instruction,
         "reference_answer": _text(fields, "reference_answer", identity, place, default=""),
+        "chosen": chosen,
+        "rejected": rejected,
         "tags": [str(tag) for tag in tags],
     }
+
+
+def _image(value: Any, identity: str, place: str, store: ImageStore) -> tuple[str, bytes]:
+    """(reference, file content). An embedded image becomes a file of the artifact, named by its content."""
+    if isinstance(value, bytes):
+        return f"{ATTACHED}{hashlib.sha256(value).hexdigest()}.{suffix_of(value)}", value
+    if not isinstance(value, str):
+        raise RecordError(identity, "image", f"is {value!r}, expected a string or an embedded image", place)
+    if value.startswith(ATTACHED):
+        raise RecordError(identity, "image", f'"{value}": the prefix {ATTACHED} is for embedded images', place)
+    return value, store.read(identity, value, place)
+
+
+def _results(prompts: Artifact) -> dict[str, int]:
+    return {"preferences": sum(bool(row["chosen"]) for row in prompts.rows())}
 
 
 def _text(fields: dict[str, Any], name: str, identity: str, place: str, default: str | None = None) -> str:

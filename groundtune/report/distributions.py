@@ -37,7 +37,8 @@ def distributions_of(scores: list[Row], pairs: list[Row]) -> Distributions | Non
     mas, confidence = _groups(scores, chosen, rejected, "mas"), _groups(scores, chosen, rejected, "confidence")
     believed = _confidence_limits(confidence[0].values)
     points = downsampled(_points(scores, chosen, rejected))
-    entropy = np.array(list({row["prompt_id"]: row["pool_entropy"] for row in scores}.values()), dtype=np.float64)
+    pools = {row["prompt_id"]: row["pool_entropy"] for row in scores}
+    entropy = np.array([value for value in pools.values() if value is not None], dtype=np.float64)
     return Distributions(
         mas=histogram(
             "MAS of all, chosen and rejected answers", "MAS, does the answer fit the picture", mas, (0.0, 1.0)

@@ -90,7 +90,7 @@ class ConfidenceSettings(Settings):
         choices=("meaning", "exact"),
     )
     meaning_threshold: float = setting(
-        0.6, "Shared content words from which two sentences say the same.", unit="Jaccard index", low=0.0, high=1.0
+        0.8, "Shared content words from which two sentences say the same.", unit="Jaccard index", low=0.0, high=1.0
     )
     token_budget: int = setting(16384, "Tokens of one forward pass, padding included.", unit="tokens", low=64)
     prompts_per_part: int = setting(64, "Prompts in one part, the unit of resuming.", unit="prompts", low=1)

@@ -34,9 +34,9 @@ def run(
     raw = read_shards(alignment, "alignment")
     beliefs = read_shards(confidence, "confidence")
     parents = {
-        "candidates": _joined(pools),
-        "alignment": _joined(raw),
-        "confidence": _joined(beliefs),
+        "candidates": joined_digest(pools),
+        "alignment": joined_digest(raw),
+        "confidence": joined_digest(beliefs),
     }
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
         writer = ArtifactWriter(Path(out), "scores", settings.to_mapping(), parents)
@@ -126,7 +126,7 @@ def read_shards(paths: Sequence[str | Path], kind: str) -> list[Artifact]:
     return shards
 
 
-def _joined(shards: list[Artifact]) -> str:
+def joined_digest(shards: list[Artifact]) -> str:
     """Identity of the whole, however it was cut into shards: its rows, its settings, and the models behind it."""
     models = {name: d for name, d in shards[0].manifest["parents"].items() if name not in ("prompts", "candidates")}
     rows = digest_rows(row for shard in shards for row in shard.rows())

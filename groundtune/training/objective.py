@@ -15,6 +15,12 @@ def text_term(chosen: Tensor, rejected: Tensor) -> Tensor:
     return -F.logsigmoid(chosen - rejected)
 
 
+def image_term(chosen: Tensor, corrupted: Tensor) -> Tensor:
+    """MFPO L_image: -log sigma(r(y_w|m) - r(y_w|m')). The chosen answer must gain more under the image than under its
+    corrupted copy m'. chosen, corrupted: [B] rewards of y_w given m and m'."""
+    return -F.logsigmoid(chosen - corrupted)
+
+
 def margin_term(chosen: Tensor, eta: float) -> Tensor:
     """MFPO L_margin, the anchor: -log sigma(r(y_w) - eta). Keeps the chosen answer from sinking together with the
     rejected one (likelihood displacement). chosen: [B] rewards."""

@@ -13,26 +13,24 @@ from peft import LoraConfig, get_peft_model
 
 from groundtune import storage, tracking
 from groundtune.artifacts import read_artifact
+from groundtune.candidates.combine import joined_digest, read_shards
 from groundtune.errors import SettingError
 from groundtune.folder_artifacts import FolderArtifact, FolderWriter
 from groundtune.progress import say
 from groundtune.settings import TrainingSettings
+from groundtune.training.branch_rewards import pair_logprobs, references_of
+from groundtune.training.callbacks import last_complete_checkpoint
 from groundtune.training.pair_data import PairData, read_pair_data
-from groundtune.training.pair_trainer import (
-    STAGE,
-    KeepCheckpoints,
-    PairTrainer,
-    StepProgress,
-    last_complete_checkpoint,
-)
+from groundtune.training.pair_trainer import STAGE, PairTrainer
 from groundtune.training.reference import check_sample
-from groundtune.vlm.branches import branch_logprobs
+from groundtune.vlm.feature_cache import FeatureCache
 from groundtune.vlm.loader import Vlm, load_vlm
 
 LOG_FIELDS = (
     "step", "epoch", "loss", "dpo_loss", "anchor_loss", "reward_chosen", "reward_rejected", "reward_margin",
-    "accuracy", "kl", "tokens_per_second", "grad_norm", "learning_rate",
+    "accuracy", "kl", "tokens_per_second", "grad_norm", "learning_rate", "curriculum_stage",
 )  # fmt: skip
+IMAGE_FIELDS = ("image_loss", "reward_corrupted", "reward_image_gap")  # in the records of steps with image pairs
 
 
 def run(
@@ -44,9 +42,14 @@ def run(
     model: str,
     out: str | Path,
     settings: TrainingSettings | Mapping[str, Any],
+    *,
+    image_pairs: Sequence[str | Path] = (),
+    image_reference: Sequence[str | Path] = (),
 ) -> FolderArtifact:
     """Train LoRA on the pairs. `confidence` is the reference: the base model is never run again for it.
 
+    image_pairs, image_reference: all shards of the corrupted images and of the chosen answers' log-probs under them;
+    with them the image term counts (MFPO), without them training is on text preferences alone (M3PO).
     out: adapter_model.safetensors + adapter_config.json as plain peft reads them, training_log.jsonl, manifest.json.
     """
     settings = TrainingSettings.of(settings, STAGE)
@@ -56,13 +59,21 @@ def run(
     vlm = load_vlm(storage.local_folder(model))
     parents = {"pairs": source.digest, "model": vlm.digest}
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
+        data = read_pair_data(
+            vlm, prompts, candidates, pairs, confidence, images_root, settings, image_pairs, image_reference
+        )
+        if data.corrupted:
+            parents["image_pairs"] = joined_digest(read_shards(image_pairs, "image_pairs"))
         writer = FolderWriter(Path(out), "adapter", settings.to_mapping(), parents)
-        data = read_pair_data(vlm, prompts, candidates, pairs, confidence, images_root, settings.epochs, settings.seed)
         difference = _check_reference(vlm, data)
+        with_images = f", {len(data.corrupted.rows):,} with a corrupted image" if data.corrupted else ""
+        stages = f" in {len(data.schedule.starts)} stages" if len(data.schedule.starts) > 1 else ""
         say(
             STAGE,
-            f"{len(data.pairs):,} pairs x {settings.epochs}; reference checked (differs by {difference:.1g} nats)",
+            f"{len(data.pairs):,} pairs{with_images}, {settings.epochs} epochs{stages}; "
+            f"reference checked (differs by {difference:.1g} nats)",
         )
+        vlm.features = FeatureCache(settings.feature_cache)
         add_lora(vlm, settings)
         records = _train(vlm, data, settings, writer.state)
         artifact = writer.finish(
@@ -108,24 +119,26 @@ def _train(vlm: Vlm, data: PairData, settings: TrainingSettings, state: str) -> 
                 shutil.rmtree(path)
         if checkpoint:
             say(STAGE, f"goes on from step {checkpoint.name.rpartition('-')[2]}")
-        callbacks = [StepProgress(), KeepCheckpoints(state if storage.is_s3(state) else "")]
-        trainer = PairTrainer(vlm, data, settings, folder, callbacks)
+        trainer = PairTrainer(vlm, data, settings, folder, state if storage.is_s3(state) else "")
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         history = [record for record in trainer.state.log_history if "dpo_loss" in record]
     epochs = settings.epochs
-    return [{name: record[name] for name in LOG_FIELDS if name in record} | {"epoch": record["epoch"] * epochs}
-            for record in history]  # fmt: skip
+    return [
+        {name: record[name] for name in (*LOG_FIELDS, *IMAGE_FIELDS) if name in record}
+        | {"epoch": record["epoch"] * epochs}
+        for record in history
+    ]
 
 
 @torch.no_grad()
 def _check_reference(vlm: Vlm, data: PairData, sample: int = 4) -> float:
     """Recompute the reference of a few pairs before hours are spent on a stale one. Returns nats."""
     examples = [data[i] for i in range(min(sample, len(data)))]
-    scored = branch_logprobs(vlm, [e.prefix for e in examples], [[e.chosen, e.rejected] for e in examples])
+    found = pair_logprobs(vlm, examples)
     return check_sample(
-        [values for row in scored for values in row],
-        [values for e in examples for values in (e.chosen_reference, e.rejected_reference)],
-        [e.pair_id for e in examples for _ in range(2)],
+        [values for one in found for values in one],
+        [values for example in examples for values in references_of(example)],
+        [example.pair_id for example, one in zip(examples, found, strict=True) for _ in one],
         vlm.dtype,
     )
 
@@ -140,17 +153,21 @@ def _save(vlm: Vlm, folder: Path, model: str, records: list[dict[str, Any]]) -> 
 
 def _results(records: list[dict[str, Any]], data: PairData, difference: float) -> dict[str, Any]:
     tail = records[-max(1, len(records) // 10) :]
-    means = {
-        f"final_{name}": sum(record[name] for record in tail) / len(tail)
-        for name in ("loss", "reward_chosen", "reward_rejected", "reward_margin", "accuracy", "kl")
-    }
-    return {"pairs": len(data.pairs), "steps": len(records), "reference_difference": difference, **means}
+    names = ("loss", "reward_chosen", "reward_rejected", "reward_margin", "reward_image_gap", "accuracy", "kl")
+    means = {}
+    for name in names:
+        values = [record[name] for record in tail if name in record]
+        if values:
+            means[f"final_{name}"] = sum(values) / len(values)
+    counts = {"pairs": len(data.pairs), "image_pairs": len(data.corrupted.rows) if data.corrupted else 0}
+    return {**counts, "steps": len(records), "reference_difference": difference, **means}
 
 
 def _summary(results: dict[str, Any]) -> str:
     chosen = results["final_reward_chosen"]
     note = "" if chosen >= 0 else " (below zero: the chosen answers became less likely; see anchor_weight)"
+    image = f", image gap {results['final_reward_image_gap']:+.2f}" if "final_reward_image_gap" in results else ""
     return (
         f"{results['steps']:,} steps; reward of chosen {chosen:+.2f}{note}, of rejected "
-        f"{results['final_reward_rejected']:+.2f}, accuracy {results['final_accuracy']:.2f}"
+        f"{results['final_reward_rejected']:+.2f}, accuracy {results['final_accuracy']:.2f}{image}"
     )

@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoProcessor
 from groundtune.errors import CheckpointError, SettingError
 from groundtune.vlm.checkpoints import check_adapter, check_checkpoint, checkpoint_digest
 from groundtune.vlm.families import Family, family_of, patch_grid, tower_tokens
+from groundtune.vlm.feature_cache import FeatureCache
 
 log = logging.getLogger(__name__)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -37,6 +38,7 @@ class Vlm(PrefixChecker):
 
     model: the transformers model, or the PEFT wrapper around it. digest: sha256 of the checkpoint's files;
     adapter_digest: sha256 of the adapter's, "" without one. shares_prefixes: see branches.sharing_is_exact.
+    features: keeps image features for later passes, when the tower is frozen; None keeps nothing.
     """
 
     model: Any
@@ -45,6 +47,7 @@ class Vlm(PrefixChecker):
     digest: str
     adapter_digest: str = ""
     shares_prefixes: bool | None = field(default=None, repr=False)
+    features: FeatureCache | None = field(default=None, repr=False)
 
     @property
     def base(self) -> Any:

@@ -62,7 +62,9 @@ def run(
                 progress.add(len(part))
             else:
                 progress.skip(len(part))
-        artifact = writer.finish(len(rows), results=lambda made: {"pairs": len(made), "pairs_per_second": progress.rate})
+        artifact = writer.finish(
+            len(rows), results=lambda made: {"pairs": len(made), "pairs_per_second": progress.rate}
+        )
         say(progress.stage, f"{len(artifact):,} chosen answers read under their corrupted images")
         log.metrics(artifact.results)
         log.tag("output.digest", artifact.digest)

@@ -9,7 +9,7 @@ import torch
 
 from groundtune.errors import ArtifactError, SettingError
 from groundtune.folder_artifacts import read_folder
-from groundtune.training import objective, pair_trainer, stage
+from groundtune.training import branch_rewards, callbacks, objective, pair_trainer, stage
 from groundtune.training.pair_data import read_pair_data
 from tests.tiny_checkpoints import tiny_clip, tiny_llava
 from tests.unit.small_run import up_to_pairs
@@ -110,8 +110,8 @@ def test_a_checkpoint_that_was_cut_off_is_not_taken_up(tmp_path):
     for step, whole in ((2, True), (4, False)):
         (tmp_path / f"checkpoint-{step}").mkdir()
         if whole:
-            (tmp_path / f"checkpoint-{step}" / pair_trainer.COMPLETE).touch()
-    assert pair_trainer.last_complete_checkpoint(tmp_path).name == "checkpoint-2"
+            (tmp_path / f"checkpoint-{step}" / callbacks.COMPLETE).touch()
+    assert callbacks.last_complete_checkpoint(tmp_path).name == "checkpoint-2"
 
 
 def test_accumulated_microbatches_equal_one_batch(trained, small, tmp_path):
@@ -129,13 +129,14 @@ def test_without_the_anchor_it_is_plain_dpo_to_the_last_digit(small):
     settings = TrainingSettings(**{**SETTINGS, "anchor_weight": 0.0})
     vlm = load_vlm(small.model)
     data = read_pair_data(
-        vlm, small.prompts, small.shards("candidates"), small.pairs, small.shards("confidence"), str(small.root), 1, 0
-    )
+        vlm, small.prompts, small.shards("candidates"), small.pairs, small.shards("confidence"), str(small.root),
+        settings,
+    )  # fmt: skip
     stage.add_lora(vlm, settings)
     for name, parameter in vlm.model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
-    trainer = pair_trainer.PairTrainer(vlm, data, settings, small.root / "unused", [])
+    trainer = pair_trainer.PairTrainer(vlm, data, settings, small.root / "unused")
     examples = [data[i] for i in range(2)]
     shared = trainer.compute_loss(vlm.model, {"pairs": examples})
     shared.backward()
@@ -182,8 +183,9 @@ def test_a_reference_of_another_model_is_refused_by_name(small, tmp_path):
 
 
 def test_a_reference_that_no_longer_agrees_with_the_model_is_refused(small, tmp_path, monkeypatch):
-    real = stage.branch_logprobs
-    monkeypatch.setattr(stage, "branch_logprobs", lambda *a, **k: [[v + 0.1 for v in row] for row in real(*a, **k)])
+    real = branch_rewards.branch_logprobs
+    moved = lambda *a, **k: [[v + 0.1 for v in row] for row in real(*a, **k)]  # noqa: E731
+    monkeypatch.setattr(branch_rewards, "branch_logprobs", moved)
     with pytest.raises(ArtifactError, match="differ by 0.1 nats"):
         train(small, tmp_path / "a")
 

@@ -4,6 +4,7 @@ Its digests go into the later stages' parameters, so that a pipeline's cache fol
 only their names.
 """
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,13 @@ from groundtune import storage, tracking
 from groundtune.digests import digest_file, digest_folder
 from groundtune.errors import SettingError
 from groundtune.progress import say
-from groundtune.settings import AlignmentScoreSettings, EvaluationSettings
+from groundtune.prompts.formats import read_rows
+from groundtune.settings import (
+    AlignmentScoreSettings,
+    EvaluationSettings,
+    ImagePreferenceSettings,
+    SelectionSettings,
+)
 from groundtune.settings.sections import check_settings
 from groundtune.vlm.checkpoints import check_checkpoint, checkpoint_digest
 
@@ -24,6 +31,7 @@ class Inputs(NamedTuple):
 
     prompts_digest: str
     model_digest: str
+    region_models_digest: str
     benchmarks_digest: str
 
 
@@ -31,6 +39,7 @@ def run(
     prompts: str,
     model: str,
     scorers: Mapping[str, str],
+    region_models: Mapping[str, str],
     benchmarks_root: str,
     settings: Mapping[str, Mapping[str, Any]],
 ) -> Inputs:
@@ -39,25 +48,46 @@ def run(
     settings: section name -> that stage's settings. Raises the error of the first thing that is wrong, by its name.
     """
     checked = check_settings(settings)
-    alignment, evaluation = checked["alignment"], checked["evaluation"]
+    alignment, evaluation, selection = checked["alignment"], checked["evaluation"], checked["selection"]
+    image_preference = checked["image_preference"]
     assert isinstance(alignment, AlignmentScoreSettings) and isinstance(evaluation, EvaluationSettings)
+    assert isinstance(image_preference, ImagePreferenceSettings) and isinstance(selection, SelectionSettings)
     state = storage.state_root()
     if state:
         storage.check_writable(state)
     tracking.check()
     prompt_file = storage.local_file(prompts)
+    if selection.source == "given":
+        _check_preferences(prompt_file)
     checkpoint = storage.local_folder(model)
     check_checkpoint(checkpoint)
     digests = {"model": checkpoint_digest(checkpoint)}
     for name in alignment.weighted:
-        if not scorers.get(name):
-            raise SettingError(f"scorers.{name}", scorers.get(name), "a checkpoint folder: its weight is above 0")
-        folder = storage.local_folder(scorers[name])
-        check_checkpoint(folder)
-        digests[f"scorer {name}"] = checkpoint_digest(folder)
+        digests[f"scorer {name}"] = _checkpoint(f"scorers.{name}", scorers.get(name), "its weight is above 0")
+    regions = {}
+    for name in image_preference.models:
+        why = f"image_preference.finder is {image_preference.finder}"
+        regions[name] = _checkpoint(f"region_models.{name}", region_models.get(name), why)
     questions = _benchmark_files(benchmarks_root, evaluation)
-    say(STAGE, ", ".join(f"{name} {digest[:12]}" for name, digest in digests.items()))
-    return Inputs(digest_file(prompt_file), "-".join(digests.values()), questions)
+    say(STAGE, ", ".join(f"{name} {digest[:12]}" for name, digest in (digests | regions).items()))
+    return Inputs(digest_file(prompt_file), "-".join(digests.values()), "-".join(regions.values()), questions)
+
+
+def _checkpoint(setting: str, place: str | None, why: str) -> str:
+    """The digest of a checkpoint that can be loaded safely."""
+    if not place:
+        raise SettingError(setting, place, f"a checkpoint folder: {why}")
+    folder = storage.local_folder(place)
+    check_checkpoint(folder)
+    return checkpoint_digest(folder)
+
+
+def _check_preferences(prompts: Path, rows: int = 100) -> None:
+    """Raises SettingError when pairs are to come from the prompt file, and its first rows bring none."""
+    first = itertools.islice(read_rows(prompts), rows)
+    if not any(row.fields.get("chosen") for row in first):
+        expected = f"m3p: the first {rows} rows of {prompts.name} have no `chosen` and `rejected` answer"
+        raise SettingError("selection.source", "given", expected)
 
 
 def _benchmark_files(root: str, evaluation: EvaluationSettings) -> str:

@@ -63,6 +63,7 @@ SCORES = pa.schema(
         ("prompt_id", pa.string()),
         ("candidate_id", pa.string()),
         ("text", pa.string()),
+        ("token_ids", _tokens),
         ("multiplicity", pa.int32()),
         ("finished", pa.bool_()),
         ("mas", pa.float32()),  # [0, 1]
@@ -81,6 +82,8 @@ PAIRS = pa.schema(
         ("rejected_id", pa.string()),
         ("chosen", pa.string()),
         ("rejected", pa.string()),
+        ("chosen_tokens", _tokens),
+        ("rejected_tokens", _tokens),
         ("chosen_mas", pa.float32()),
         ("rejected_mas", pa.float32()),
         ("chosen_confidence", pa.float32()),  # mean log-prob, nats

@@ -34,13 +34,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     from pipelines import config, local
-    from pipelines.align import align
+    from pipelines.align import align, align_with_images
     from pipelines.closing import closing_words
 
     loaded = config.load(given.config, given.preset, tuple(given.set))
     work = Path(given.work or Path("runs") / (given.preset or Path(given.config).stem)).absolute()
     arguments = loaded.arguments()
-    outputs = local.run(align, arguments, work, given.verbose)
+    pipeline = align_with_images if loaded.image_preferences else align
+    outputs = local.run(pipeline, arguments, work, given.verbose)
     sys.stdout.write(closing_words(outputs, work) + "\n")  # print may still be kfp's, which indents
     return 0
 

@@ -13,20 +13,28 @@ from groundtune.settings.sections import SECTIONS, check_settings
 
 PRESETS = Path(__file__).parent / "presets"
 PATHS = ("prompts", "images_root", "model", "benchmarks_root")
+MODELS = ("scorers", "region_models")  # mappings of a name to a checkpoint folder
+PLAIN = {"num_shards": int, "register": bool, "title": str, "image_preferences": bool}
 
 
 @dataclass(frozen=True)
 class AlignConfig:
-    """Arguments of pipelines/align.py. Relative paths are relative to the working directory."""
+    """Arguments of pipelines/align.py. Relative paths are relative to the working directory.
+
+    image_preferences: train with corrupted images as well (MFPO). region_models: checkpoints of the region finder; the
+    contrastive scorer's own is taken for patch_similarity.
+    """
 
     prompts: str
     model: str
     scorers: dict[str, str]
     benchmarks_root: str
+    region_models: dict[str, str] = field(default_factory=dict)
     images_root: str = ""
     num_shards: int = 2
     register: bool = False
     title: str = ""
+    image_preferences: bool = False
     sections: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def arguments(self) -> dict[str, Any]:
@@ -34,18 +42,23 @@ class AlignConfig:
         return {
             **{name: getattr(self, name) for name in (*PATHS, "num_shards", "register", "title")},
             "scorers": dict(self.scorers),
+            "region_models": dict(self.region_models),
             **{name: settings.to_mapping() for name, settings in check_settings(self.sections).items()},
         }
 
 
 def load(file: str = "", preset: str = "", overrides: tuple[str, ...] = ()) -> AlignConfig:
-    """Preset, then file, then `section.name=value` overrides, the later over the earlier.
+    """Preset, then file, then `section.name=value` overrides, the later over the earlier; a file or preset may name a
+    preset that it is `based_on`.
 
     Raises SettingError that names the file and the setting.
     """
     merged: dict[str, Any] = {}
     for source in filter(None, (_preset_file(preset) if preset else "", file)):
-        _merge(merged, _read(source))
+        values = _read(source)
+        if base := values.pop("based_on", ""):
+            _merge(merged, _read(_preset_file(base)))
+        _merge(merged, values)
     for override in overrides:
         name, equals, value = override.partition("=")
         if not equals:
@@ -65,26 +78,30 @@ def preset_names() -> list[str]:
 
 
 def _config(merged: dict[str, Any], where: str) -> AlignConfig:
-    plain = {name: merged.pop(name) for name in (*PATHS, "num_shards", "register", "title") if name in merged}
-    scorers = merged.pop("scorers", {})
+    plain = {name: merged.pop(name) for name in (*PATHS, *PLAIN) if name in merged}
+    models = {name: merged.pop(name, {}) for name in MODELS}
     for name in merged:
         if name not in SECTIONS:
-            expected = f"one of {', '.join((*PATHS, 'scorers', 'num_shards', 'register', 'title', *SECTIONS))}"
+            expected = f"one of {', '.join((*PATHS, *MODELS, *PLAIN, *SECTIONS))}"
             raise SettingError(name, merged[name], expected, where)
     for name in ("prompts", "model", "benchmarks_root"):
         if not isinstance(plain.get(name), str) or not plain[name]:
             raise SettingError(name, plain.get(name), "a path or s3:// URI", where)
-    for name, kind in (("num_shards", int), ("register", bool), ("title", str)):
+    for name, kind in PLAIN.items():
         if name in plain and type(plain[name]) is not kind:
             raise SettingError(name, plain[name], f"a {kind.__name__}", where)
-    if not isinstance(scorers, Mapping):
-        raise SettingError("scorers", scorers, "a mapping of scorer to checkpoint folder", where)
+    for name, places in models.items():
+        if not isinstance(places, Mapping):
+            raise SettingError(name, places, "a mapping of name to checkpoint folder", where)
+        models[name] = {key: _absolute(place) for key, place in places.items()}
+    if "contrastive" in models["scorers"]:
+        models["region_models"].setdefault("patch_similarity", models["scorers"]["contrastive"])
     for name in PATHS:
         if plain.get(name):
             plain[name] = _absolute(plain[name])
     if not plain.get("images_root"):
         plain["images_root"] = plain["prompts"].rpartition("/")[0]
-    return AlignConfig(**plain, scorers={name: _absolute(path) for name, path in scorers.items()}, sections=merged)
+    return AlignConfig(**plain, **models, sections=merged)
 
 
 def _absolute(path: str) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 from kfp import compiler
 
-from pipelines.align import align
+from pipelines.align import align, align_with_images
 
-PIPELINES: dict[str, Callable[..., Any]] = {"align": align}
+PIPELINES: dict[str, Callable[..., Any]] = {"align": align, "align_with_images": align_with_images}
 
 
 def compile_all(folder: Path) -> list[Path]:

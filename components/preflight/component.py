@@ -12,16 +12,22 @@ def preflight(
     prompts: str,
     model: str,
     scorers: dict,
+    region_models: dict,
     benchmarks_root: str,
     prepare: dict,
     sampling: dict,
     alignment: dict,
     confidence: dict,
     selection: dict,
+    image_preference: dict,
     training: dict,
+    probe: dict,
     evaluation: dict,
     registry: dict,
-) -> NamedTuple("Inputs", [("prompts_digest", str), ("model_digest", str), ("benchmarks_digest", str)]):
+) -> NamedTuple(
+    "Inputs",
+    [("prompts_digest", str), ("model_digest", str), ("region_models_digest", str), ("benchmarks_digest", str)],
+):
     """Check settings, data, models, storage and MLflow before anything expensive; digest what the run reads."""
     from groundtune import preflight
 
@@ -31,8 +37,10 @@ def preflight(
         "alignment": alignment,
         "confidence": confidence,
         "selection": selection,
+        "image_preference": image_preference,
         "training": training,
+        "probe": probe,
         "evaluation": evaluation,
         "registry": registry,
     }
-    return preflight.run(prompts, model, scorers, benchmarks_root, sections)
+    return preflight.run(prompts, model, scorers, region_models, benchmarks_root, sections)

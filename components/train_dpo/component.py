@@ -1,6 +1,6 @@
-"""train_dpo: DPO with LoRA on the selected pairs (M3PO step 4)."""
+"""train_dpo: DPO with LoRA on the selected pairs (M3PO step 4), with image preferences when there are any (MFPO)."""
 
-from typing import List
+from typing import List, Optional
 
 from kfp import dsl
 
@@ -10,7 +10,6 @@ from components import images
 @dsl.component(base_image=images.STAGE, install_kfp_package=False)
 def train_dpo(
     prompts: dsl.Input[dsl.Dataset],
-    candidates: dsl.Input[List[dsl.Dataset]],
     confidence: dsl.Input[List[dsl.Dataset]],
     pairs: dsl.Input[dsl.Dataset],
     images_root: str,
@@ -19,19 +18,22 @@ def train_dpo(
     settings: dict,
     adapter: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
+    image_pairs: Optional[dsl.Input[List[dsl.Dataset]]] = None,
+    image_reference: Optional[dsl.Input[List[dsl.Dataset]]] = None,
 ):
     """A standard PEFT adapter; the confidence pass is the reference."""
     from groundtune.training import stage
 
     made = stage.run(
         prompts.path,
-        [shard.path for shard in candidates],
         [shard.path for shard in confidence],
         pairs.path,
         images_root,
         model,
         adapter.path,
         settings,
+        image_pairs=[shard.path for shard in image_pairs] if image_pairs else [],
+        image_reference=[shard.path for shard in image_reference] if image_reference else [],
     )
     adapter.metadata.update(made.card)
     metrics.metadata.update(made.write_scalars(metrics.path))

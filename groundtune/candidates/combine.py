@@ -106,6 +106,7 @@ def _row(
         "prompt_id": answer["prompt_id"],
         "candidate_id": answer["candidate_id"],
         "text": answer["text"],
+        "token_ids": answer["token_ids"],
         "multiplicity": answer["multiplicity"],
         "finished": answer["finished"],
         "mas": sum(weights[name] * value for name, value in scorers.items()) / total,

@@ -145,6 +145,8 @@ def _pair(prompt_id: str, number: int, choice: Choice, pool: list[Row]) -> Row:
         "rejected_id": rejected["candidate_id"],
         "chosen": chosen["text"],
         "rejected": rejected["text"],
+        "chosen_tokens": chosen["token_ids"],
+        "rejected_tokens": rejected["token_ids"],
         "chosen_mas": chosen["mas"],
         "rejected_mas": rejected["mas"],
         "chosen_confidence": chosen["confidence"],

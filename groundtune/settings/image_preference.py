@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 
+from groundtune.errors import SettingError
 from groundtune.settings.fields import Settings, setting
 
-FINDERS = ("patch_similarity", "clipseg", "grounding_dino+sam", "sam3")
+FINDERS: dict[str, tuple[str, ...]] = {  # finder to the names of the models it needs
+    "patch_similarity": ("patch_similarity",),
+    "clipseg": ("clipseg",),
+    "grounding_dino+sam": ("grounding_dino", "sam"),
+    "sam3": ("sam3",),
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class ImagePreferenceSettings(Settings):
     topic_threshold: float = setting(
         0.5, "Phrases whose words overlap by at least this share are one topic.", low=0.01, high=1.0
     )
-    finder: str = setting("patch_similarity", "What finds a phrase in the image.", choices=FINDERS)
+    finder: str = setting("patch_similarity", "What finds a phrase in the image.", choices=tuple(FINDERS))
     least_score: float = setting(
         0.5, "A keyword whose region scores less counts as not found.", unit="the finder's [0, 1]", low=0.0, high=1.0
     )
@@ -56,13 +62,23 @@ class ImagePreferenceSettings(Settings):
         source="MFPO (diffusion)",
         choices=("diffusion", "blur", "mean"),
     )
-    noise_step: int = setting(500, "Diffusion step t of 1000.", source="MFPO (best 500)", low=1, high=1000)
+    noise_step: int = setting(500, "Diffusion step t, 0 to 999.", source="MFPO (best 500)", low=0, high=999)
     blur_radius: float = setting(
         0.1, "Standard deviation of the blur.", unit="share of the image's longer side", low=0.001, high=1.0
     )
     seed: int = setting(0, "The noise of a pair follows from it and the pair's id.", low=0)
     pairs_per_batch: int = setting(16, "Images that the finder sees together.", unit="pairs", low=1)
     pairs_per_part: int = setting(64, "Pairs in one part, the unit of resuming.", unit="pairs", low=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if "{phrase}" not in self.phrase_template:
+            raise SettingError("phrase_template", self.phrase_template, "a text that holds {phrase}")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the checkpoints that the finder needs, keys of `region_models`."""
+        return FINDERS[self.finder]
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,7 @@ class ProbeSettings(Settings):
     )
     captions: int = setting(60, "Images to describe; 0 leaves captions out.", unit="images", low=0)
     pairs: int = setting(100, "Preference pairs for the reward split; 0 leaves it out.", unit="pairs", low=0)
-    noise_step: int = setting(900, "Diffusion step of the destroyed image and of destroyed regions.", low=1, high=1000)
+    noise_step: int = setting(900, "Diffusion step of the destroyed image and of destroyed regions.", low=0, high=999)
     max_new_tokens: int = setting(128, "Longest caption.", unit="tokens", low=1)
     questions_per_batch: int = setting(32, "Questions answered together.", unit="questions", low=1)
     bootstrap_resamples: int = setting(1000, "Resamples of a confidence interval.", low=10)

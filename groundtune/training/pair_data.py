@@ -56,13 +56,12 @@ class PairData(Dataset[PairExample]):
         vlm: Vlm,
         pairs: list[Row],
         prompts: Artifact,
-        tokens: dict[str, list[int]],
         reference: Reference,
         corrupted: CorruptedImages | None,
         images_root: str,
         settings: TrainingSettings,
     ):
-        self.vlm, self.pairs, self.tokens, self.reference, self.corrupted = vlm, pairs, tokens, reference, corrupted
+        self.vlm, self.pairs, self.reference, self.corrupted = vlm, pairs, reference, corrupted
         self.prompts = {row["id"]: row for row in prompts.rows()}
         self.store = ImageStore(images_root, attached=prompts.files)
         stages = [pair["curriculum_stage"] for pair in pairs]
@@ -86,8 +85,8 @@ class PairData(Dataset[PairExample]):
         return PairExample(
             pair_id=pair["pair_id"],
             prefix=prefix,
-            chosen=self.tokens[pair["chosen_id"]],
-            rejected=self.tokens[pair["rejected_id"]],
+            chosen=pair["chosen_tokens"],
+            rejected=pair["rejected_tokens"],
             chosen_reference=self.reference[pair["chosen_id"]],
             rejected_reference=self.reference[pair["rejected_id"]],
             weight=pair["weight"],
@@ -106,7 +105,6 @@ class PairData(Dataset[PairExample]):
 def read_pair_data(
     vlm: Vlm,
     prompts: str | Path,
-    candidates: Sequence[str | Path],
     pairs: str | Path,
     confidence: Sequence[str | Path],
     images_root: str,
@@ -115,26 +113,18 @@ def read_pair_data(
     image_reference: Sequence[str | Path] = (),
 ) -> PairData:
     """Join the artifacts. image_pairs, image_reference: all shards; left out, or with image_weight 0, training is on
-    text preferences alone. Raises ArtifactError when there is no pair, or a pair names an unknown answer."""
+    text preferences alone. Raises ArtifactError when there is no pair, or an answer without a reference."""
     source = read_artifact(pairs, "pairs")
     chosen_pairs = list(source.rows())
     if not chosen_pairs:
         raise ArtifactError(f"{pairs}: no pairs to train on; lower `margin` or look at the dropped prompts' reasons")
     wanted = {pair[side] for pair in chosen_pairs for side in ("chosen_id", "rejected_id")}
-    tokens = {
-        row["candidate_id"]: row["token_ids"]
-        for shard in read_shards(candidates, "candidates")
-        for row in shard.rows()
-        if row["candidate_id"] in wanted
-    }
-    if missing := wanted - tokens.keys():
-        raise ArtifactError(f"{pairs}: answer {min(missing)!r} is in no candidates shard")
     corrupted = None
     if image_pairs and settings.image_weight:
         corrupted = _read_corrupted(image_pairs, image_reference, source, vlm)
     reference = read_reference(read_shards(confidence, "confidence"), "candidate_id", wanted, vlm)
     return PairData(
-        vlm, chosen_pairs, read_artifact(prompts, "prompts"), tokens, reference, corrupted, images_root, settings
+        vlm, chosen_pairs, read_artifact(prompts, "prompts"), reference, corrupted, images_root, settings
     )
 
 

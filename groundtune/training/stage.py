@@ -35,7 +35,6 @@ IMAGE_FIELDS = ("image_loss", "reward_corrupted", "reward_image_gap")  # in the 
 
 def run(
     prompts: str | Path,
-    candidates: Sequence[str | Path],
     confidence: Sequence[str | Path],
     pairs: str | Path,
     images_root: str,
@@ -60,7 +59,7 @@ def run(
     parents = {"pairs": source.digest, "model": vlm.digest}
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
         data = read_pair_data(
-            vlm, prompts, candidates, pairs, confidence, images_root, settings, image_pairs, image_reference
+            vlm, prompts, pairs, confidence, images_root, settings, image_pairs, image_reference
         )
         if data.corrupted:
             parents["image_pairs"] = joined_digest(read_shards(image_pairs, "image_pairs"))

@@ -5,7 +5,7 @@ is kept or run there.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import torch
 
 from groundtune import storage, tracking
 from groundtune.artifacts import Artifact, ArtifactWriter, Row, parts_of, read_artifact, reject
-from groundtune.candidates.combine import read_shards
 from groundtune.candidates.confidence import reference_key
 from groundtune.errors import ArtifactError, RecordError
 from groundtune.images import ImageStore
@@ -28,7 +27,6 @@ STAGE = "score_corrupted"
 
 def run(
     prompts: str | Path,
-    candidates: Sequence[str | Path],
     pairs: str | Path,
     image_pairs: str | Path,
     model: str,
@@ -41,9 +39,7 @@ def run(
     """
     settings = ConfidenceSettings.of(settings, STAGE)
     source, corrupted = read_artifact(prompts, "prompts"), read_artifact(image_pairs, "image_pairs")
-    chosen = {row["pair_id"]: row["chosen_id"] for row in read_artifact(pairs, "pairs").rows()}
-    shards = read_shards(candidates, "candidates")
-    tokens = {row["candidate_id"]: row["token_ids"] for shard in shards for row in shard.rows()}
+    chosen = {row["pair_id"]: row["chosen_tokens"] for row in read_artifact(pairs, "pairs").rows()}
     instructions = {row["id"]: row["instruction"] for row in source.rows()}
     rows = list(corrupted.rows())
     if unknown := [row["pair_id"] for row in rows if row["pair_id"] not in chosen]:
@@ -57,7 +53,7 @@ def run(
         progress = Progress(shard_label(STAGE, index, count), len(rows), "pairs")
         for number, part in parts_of(rows, settings.prompts_per_part):
             if not writer.has_part(number):
-                answers = [tokens[chosen[row["pair_id"]]] for row in part]
+                answers = [chosen[row["pair_id"]] for row in part]
                 writer.write_part(number, *_score(vlm, part, answers, instructions, store, settings))
                 progress.add(len(part))
             else:

@@ -198,7 +198,7 @@ def raw(identity, scores, scorer="contrastive"):
 
 
 def answer(identity):
-    return {"prompt_id": "p", "candidate_id": identity, "text": "t", "multiplicity": 1, "finished": True}
+    return {"prompt_id": "p", "candidate_id": identity, "text": "t", "token_ids": [5], "multiplicity": 1, "finished": True}
 
 
 def combined(answers, scores, beliefs, **settings):

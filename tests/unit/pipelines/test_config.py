@@ -55,7 +55,8 @@ def test_a_wrong_entry_is_named_with_its_file(tmp_path, changes, message):
 def test_nothing_an_unreadable_file_and_an_unknown_preset_are_errors(tmp_path):
     (tmp_path / "bad.yaml").write_text("a: [1")
     for given, message in ((("",), "--config FILE"), ((str(tmp_path / "bad.yaml"),), "valid YAML"),
-                           ((str(tmp_path / "no.yaml"),), "readable YAML"), (("", "mpo"), "demo, m3po")):  # fmt: skip
+                           ((str(tmp_path / "no.yaml"),), "readable YAML"),
+                           (("", "mpo"), "demo, demo-mfpo, m3po, m3po.mfpo, mfpo")):  # fmt: skip
         with pytest.raises(SettingError, match=message):
             config.load(*given)
     with pytest.raises(SettingError, match="section.name=value"):

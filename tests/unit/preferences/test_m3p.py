@@ -25,6 +25,7 @@ def pools(draw, most=4):
                 "prompt_id": prompt,
                 "candidate_id": f"{prompt}#{k}",
                 "text": f"answer {k}",
+                "token_ids": [k],
                 "multiplicity": 1,
                 "finished": draw(st.booleans()) if k else True,
                 "mas": draw(unit),
@@ -124,8 +125,8 @@ def test_c_tilde_by_hand():
 def test_keep_fraction_keeps_the_hardest_prompts_first():
     def pool(prompt, rejected_confidence):
         return [
-            {"prompt_id": prompt, "candidate_id": f"{prompt}#{k}", "text": "", "multiplicity": 1, "finished": True,
-             "mas": mas, "confidence": c, "pool_entropy": 0.0, "worst_sentence": ""}
+            {"prompt_id": prompt, "candidate_id": f"{prompt}#{k}", "text": "", "token_ids": [k],
+             "multiplicity": 1, "finished": True, "mas": mas, "confidence": c, "pool_entropy": 0.0, "worst_sentence": ""}
             for k, (mas, c) in enumerate([(0.9, -1.0), (0.1, rejected_confidence)])
         ]  # fmt: skip
 

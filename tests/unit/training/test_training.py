@@ -28,7 +28,7 @@ def small(tmp_path_factory):
 
 def train(small, out, **changes):
     return stage.run(
-        small.prompts, small.shards("candidates"), small.shards("confidence"), small.pairs, str(small.root),
+        small.prompts, small.shards("confidence"), small.pairs, str(small.root),
         str(small.model), out, {**SETTINGS, **changes},
     )  # fmt: skip
 
@@ -129,7 +129,7 @@ def test_without_the_anchor_it_is_plain_dpo_to_the_last_digit(small):
     settings = TrainingSettings(**{**SETTINGS, "anchor_weight": 0.0})
     vlm = load_vlm(small.model)
     data = read_pair_data(
-        vlm, small.prompts, small.shards("candidates"), small.pairs, small.shards("confidence"), str(small.root),
+        vlm, small.prompts, small.pairs, small.shards("confidence"), str(small.root),
         settings,
     )  # fmt: skip
     stage.add_lora(vlm, settings)
@@ -177,7 +177,7 @@ def test_a_reference_of_another_model_is_refused_by_name(small, tmp_path):
     other = tiny_llava(tmp_path / "other", seed=7)
     with pytest.raises(ArtifactError, match="of another model than training starts from; run score_confidence"):
         stage.run(
-            small.prompts, small.shards("candidates"), small.shards("confidence"), small.pairs, str(small.root),
+            small.prompts, small.shards("confidence"), small.pairs, str(small.root),
             str(other), tmp_path / "a", SETTINGS,
         )  # fmt: skip
 

@@ -1,0 +1,3 @@
+from components.score_corrupted.component import score_corrupted
+
+__all__ = ["score_corrupted"]

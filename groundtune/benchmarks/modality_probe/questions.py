@@ -31,7 +31,7 @@ def ask_questions(probed: Probed, questions: Sequence[Question]) -> tuple[list[R
     """(rows, rejected rows). A question whose thing is not found is asked under the other images only."""
     readable, rejected = opened(probed.benchmark_images, questions)
     images = [image for _, image in readable]
-    places = probed.located_by().locate(images, [question.text for question, _ in readable], most=1)
+    places = probed.located_by().locate(images, [asked_about(question.text) for question, _ in readable], most=1)
     kept: list[tuple[Question, Place]] = []
     asked: list[Views] = []
     for (question, image), place in zip(readable, places, strict=True):
@@ -56,6 +56,12 @@ def ask_questions(probed: Probed, questions: Sequence[Question]) -> tuple[list[R
         for (question, place), answer, belief, look in zip(kept, answers, _beliefs(probed, asked), looks, strict=True)
     ]
     return rows, rejected
+
+
+def asked_about(text: str) -> str:
+    """What of a yes/no question can name the thing. It opens with a verb, which a tagger of captions may take for a
+    noun: "can" of "Can you see a dog?"."""
+    return text.strip().partition(" ")[2]
 
 
 def _beliefs(probed: Probed, asked: Sequence[Views]) -> list[Row]:

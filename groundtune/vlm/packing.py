@@ -47,11 +47,17 @@ def plan_rows(prefix_lengths: list[int], branch_lengths: list[list[int]], token_
     return rows
 
 
+LEAST_FILLING = 0.85  # of a row in its batch: below that a pass of its own is cheaper than the padding
+SMALL_BATCH = 2048  # padded tokens up to which a pass costs more than its padding
+
+
 def plan_batches(rows: list[Row], token_budget: int) -> list[list[Row]]:
     """Rows of similar length together; rows x longest stays within the budget (a longer row goes alone)."""
     batches: list[list[Row]] = []
     for row in sorted(rows, key=lambda row: row.length, reverse=True):
-        if batches and (len(batches[-1]) + 1) * batches[-1][0].length <= token_budget:
+        longest = batches[-1][0].length if batches else 0
+        padded = (len(batches[-1]) + 1) * longest if batches else 0
+        if batches and padded <= token_budget and (row.length >= LEAST_FILLING * longest or padded <= SMALL_BATCH):
             batches[-1].append(row)
         else:
             batches.append([row])

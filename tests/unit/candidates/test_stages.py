@@ -198,7 +198,8 @@ def raw(identity, scores, scorer="contrastive"):
 
 
 def answer(identity):
-    return {"prompt_id": "p", "candidate_id": identity, "text": "t", "token_ids": [5], "multiplicity": 1, "finished": True}
+    row = {"prompt_id": "p", "candidate_id": identity, "text": "t", "token_ids": [5]}
+    return {**row, "multiplicity": 1, "finished": True}
 
 
 def combined(answers, scores, beliefs, **settings):

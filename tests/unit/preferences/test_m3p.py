@@ -126,7 +126,8 @@ def test_keep_fraction_keeps_the_hardest_prompts_first():
     def pool(prompt, rejected_confidence):
         return [
             {"prompt_id": prompt, "candidate_id": f"{prompt}#{k}", "text": "", "token_ids": [k],
-             "multiplicity": 1, "finished": True, "mas": mas, "confidence": c, "pool_entropy": 0.0, "worst_sentence": ""}
+             "multiplicity": 1, "finished": True, "mas": mas, "confidence": c, "pool_entropy": 0.0,
+             "worst_sentence": ""}
             for k, (mas, c) in enumerate([(0.9, -1.0), (0.1, rejected_confidence)])
         ]  # fmt: skip
 

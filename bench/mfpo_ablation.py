@@ -1,0 +1,237 @@
+"""What does each part of MFPO do? The paper's two ablation tables on the demo world.
+
+    make demo   # writes the data
+    python -m bench.mfpo_ablation --seeds 0 1 2
+
+Everything up to the pairs is made once a seed; every row of the tables trains on the same pairs for the same number of
+steps and is evaluated on the same held-out scenes. Writes bench/results/mfpo_ablation.json.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.machine import describe
+from groundtune.artifacts import read_artifact
+from groundtune.benchmarks import evaluation
+from groundtune.benchmarks.comparison import compare
+from groundtune.benchmarks.modality_probe import stage as probe
+from groundtune.benchmarks.modality_probe.comparison import compare_probes
+from groundtune.candidates import combine, confidence, sampling
+from groundtune.candidates.alignment_score import stage as alignment
+from groundtune.preferences import selection
+from groundtune.preferences.image_preference import reference
+from groundtune.preferences.image_preference import stage as images
+from groundtune.prompts import prepare
+from groundtune.training import stage as training
+from pipelines import config
+
+OUT = Path("bench/results/mfpo_ablation.json")
+TEXT = {"image_weight": 0.0, "anchor_weight": 0.0, "curriculum": "shuffled"}
+FULL = {"image_weight": 1.0, "anchor_weight": 1.0, "curriculum": "easy_to_hard"}
+# row -> (what is corrupted, changed training settings). The first four rows add one part at a time.
+ROWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "text only (DPO)": ("", TEXT),
+    "+ image": ("keyword", {**TEXT, "image_weight": 1.0}),
+    "+ margin": ("keyword", {**FULL, "curriculum": "shuffled"}),
+    "+ curriculum (MFPO)": ("keyword", FULL),
+    "text + margin (M3PO)": ("", {**TEXT, "anchor_weight": 1.0}),
+    "hard to easy": ("keyword", {**FULL, "curriculum": "hard_to_easy"}),
+    "whole-image noise": ("whole", FULL),
+    "random region": ("random", FULL),
+}
+PROBED = ("text only (DPO)", "text + margin (M3PO)", "+ curriculum (MFPO)")
+FIGURES = {
+    "chair_s": ("chair", "chairs"),
+    "chair_i": ("chair", "chairi"),
+    "coverage": ("chair", "recall"),
+    "pope_adversarial_accuracy": ("pope_adversarial", "accuracy"),
+}
+
+
+class Seed:
+    """One seed's artifacts, made when they are first asked for and kept in its work folder."""
+
+    def __init__(self, seed: int, work: Path, overrides: tuple[str, ...]):
+        self.seed, self.work = seed, work
+        self.arguments = config.load("", "demo-mfpo", overrides).arguments()
+        for section in ("sampling", "training", "image_preference"):
+            self.arguments[section]["seed"] = seed
+        self.arguments["evaluation"]["benchmarks"] = {
+            name: file
+            for name, file in self.arguments["evaluation"]["benchmarks"].items()
+            if name in ("chair", "pope_adversarial")
+        }
+
+    def path(self, name: str) -> Path:
+        return self.work / name.replace(" ", "-").replace("+", "and")
+
+    def made(self, name: str, make: Any) -> Path:
+        """The artifact of that name; `make` writes it unless it is there."""
+        path = self.path(name)
+        if not (path / "manifest.json").exists():
+            make(path)
+        return path
+
+    def pairs(self) -> Path:
+        a = self.arguments
+        prompts, root, model = self.prompts(), a["images_root"], a["model"]
+        candidates = self.made("candidates", lambda out: sampling.run(prompts, root, model, out, a["sampling"]))
+        aligned = self.made(
+            "alignment", lambda out: alignment.run(prompts, candidates, root, a["scorers"], out, a["alignment"])
+        )
+        scored = self.made(
+            "scores", lambda out: combine.run([candidates], [aligned], [self.believed()], out, a["alignment"])
+        )
+        return self.made("pairs", lambda out: selection.run(scored, out, a["selection"]))
+
+    def prompts(self) -> Path:
+        a = self.arguments
+        return self.made(
+            "prompts", lambda out: prepare.run(a["prompts"], a["images_root"], a["model"], out, a["prepare"])
+        )
+
+    def believed(self) -> Path:
+        a = self.arguments
+        return self.made(
+            "confidence",
+            lambda out: confidence.run(
+                self.prompts(), self.path("candidates"), a["images_root"], a["model"], out, a["confidence"]
+            ),
+        )
+
+    def image_pairs(self, region: str) -> tuple[Path, Path]:
+        """The corrupted images of one kind of region, and their reference."""
+        a, pairs = self.arguments, self.pairs()
+        settings = {**a["image_preference"], "region": region}
+        corrupted = self.made(
+            f"images-{region}",
+            lambda out: images.run(self.prompts(), pairs, a["images_root"], a["region_models"], out, settings),
+        )
+        referred = self.made(
+            f"reference-{region}",
+            lambda out: reference.run(self.prompts(), pairs, corrupted, a["model"], out, a["confidence"]),
+        )
+        return corrupted, referred
+
+    def adapter(self, row: str) -> Path:
+        a, pairs = self.arguments, self.pairs()
+        region, changes = ROWS[row]
+        kept = [[path] for path in self.image_pairs(region)] if region else [[], []]
+        return self.made(
+            f"adapter-{row}",
+            lambda out: training.run(
+                self.prompts(),
+                [self.believed()],
+                pairs,
+                a["images_root"],
+                a["model"],
+                out,
+                {**a["training"], **changes},
+                image_pairs=kept[0],
+                image_reference=kept[1],
+            ),
+        )
+
+    def answers(self, row: str) -> Path:
+        a = self.arguments
+        adapter = str(self.adapter(row)) if row else ""
+        return self.made(
+            f"answers-{row}",
+            lambda out: evaluation.run(a["benchmarks_root"], a["model"], out, a["evaluation"], adapter=adapter),
+        )
+
+    def probed(self, row: str) -> Path:
+        a, pairs = self.arguments, self.pairs()
+        adapter = str(self.adapter(row)) if row else ""
+        return self.made(
+            f"probe-{row}",
+            lambda out: probe.run(
+                self.prompts(), [self.path("candidates")], pairs, a["images_root"], a["benchmarks_root"], a["model"],
+                a["region_models"], out, a["probe"], a["evaluation"], a["image_preference"], adapter=adapter,
+            ),
+        )  # fmt: skip
+
+    def measure(self) -> dict[str, Any]:
+        """Every row against the base model."""
+        base = read_artifact(self.answers(""), "answers")
+        rows = {}
+        for row in ROWS:
+            began = time.monotonic()
+            compared = compare(base, read_artifact(self.answers(row), "answers"))["rows"]
+            adapter = json.loads((self.adapter(row) / "manifest.json").read_text())
+            figures = {}
+            for name, (benchmark, metric) in FIGURES.items():
+                found = next(r for r in compared if (r["benchmark"], r["metric"]) == (benchmark, metric))
+                figures[name] = {key: found[key] for key in ("base", "aligned", "difference")}
+            rows[row] = {
+                "figures": figures,
+                "steps": adapter["results"]["steps"],
+                "training": adapter["results"],
+                "seconds": round(time.monotonic() - began),
+            }
+        whole = json.loads((self.path("images-keyword") / "manifest.json").read_text())["results"]
+        before = read_artifact(self.probed(""), "probe")
+        probes = {row: compare_probes(before, read_artifact(self.probed(row), "probe")) for row in PROBED}
+        return {"seed": self.seed, "rows": rows, "images": whole, "probes": probes}
+
+
+def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over seeds of every row, and what the project aims at."""
+
+    def mean(row: str, name: str, side: str = "aligned") -> float:
+        return statistics.mean(run["rows"][row]["figures"][name][side]["value"] for run in runs)
+
+    means = {row: {name: mean(row, name) for name in FIGURES} for row in ROWS}
+    base = {name: mean(next(iter(ROWS)), name, "base") for name in FIGURES}
+    text, full = means["text only (DPO)"]["chair_s"], means["+ curriculum (MFPO)"]["chair_s"]
+    return {
+        "base": base,
+        "means": means,
+        "by_seed": {
+            row: {name: [run["rows"][row]["figures"][name]["aligned"]["value"] for run in runs] for name in FIGURES}
+            for row in ROWS
+        },
+        "chair_s_relative_to_text_only": 1 - full / text,
+        "asked": {"MFPO lowers CHAIRs by at least 40 % relative to text-only DPO": 1 - full / text >= 0.40},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--set", action="append", default=[], help="override a setting in every run")
+    parser.add_argument("--work", type=Path, default=Path("runs/mfpo"), help="work folders of the seeds")
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--one", type=int, help="measure one seed only, into <work>/seed-N/result.json")
+    given = parser.parse_args()
+    if given.one is not None:
+        seed = Seed(given.one, given.work / f"seed-{given.one}", tuple(given.set))
+        (seed.work / "result.json").write_text(json.dumps(seed.measure(), indent=1) + "\n")
+        return
+    same = [word for setting in given.set for word in ("--set", setting)]
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-m", "bench.mfpo_ablation", "--one", str(s), "--work", str(given.work), *same]
+        )
+        for s in given.seeds
+    ]
+    if any(child.wait() for child in children):
+        sys.exit("a seed failed; see above")
+    runs = [json.loads((given.work / f"seed-{s}" / "result.json").read_text()) for s in given.seeds]
+    result = {
+        "summary": summarise(runs),
+        "runs": runs,
+        "machine": describe(" ".join(["python", "-m", "bench.mfpo_ablation", *sys.argv[1:]])),
+    }
+    given.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result["summary"], indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -179,6 +179,60 @@ def test_the_rewards_are_those_of_plain_passes(small: SmallRun, aligned: Artifac
     assert row["image_reward"] == pytest.approx(ratio("m", "chosen") - ratio("m'", "chosen"), abs=1e-3)
 
 
+@pytest.mark.parametrize("family", ["llava", "llava_next"])
+def test_a_question_row_is_what_one_prompt_at_a_time_gives(
+    small: SmallRun, scenes: Path, tmp_path: Path, family: str
+) -> None:
+    """Every column against its own view, asked alone and in plain passes; with the suffix."""
+    from groundtune.benchmarks.modality_probe.views import destroyed, removed
+    from groundtune.images import ImageStore
+    from groundtune.settings import ProbeSettings
+    from groundtune.vlm.generate import Decoding, generate
+    from groundtune.vlm.last_attention import last_position_attention
+    from groundtune.vlm.loader import load_vlm
+    from groundtune.vlm.plain import plain_next_logprobs
+    from groundtune.vlm.prompt import encode_prefix, render
+    from groundtune.vlm.token_coverage import token_coverage
+    from groundtune.vlm.yes_no import yes_no_tokens
+
+    model = str(small.model) if family == "llava" else str(tiny_llava_next(tmp_path / "next"))
+    suffix = "Answer with a single word."
+    made = probe(small, scenes, tmp_path / "out", model=model, captions=0, pairs=0, questions=3,
+                 evaluation={"yes_no_suffix": suffix})  # fmt: skip
+    vlm, settings = load_vlm(model), ProbeSettings.from_mapping(PROBE)
+    for row in made.rows():
+        image = ImageStore(str(scenes)).open("q", row["image"])
+        mask = ColourFinder().find([image], [[row["phrase"]]])[0][0].mask
+        assert 0 < mask.mean() < 0.2 and row["region_area"] == pytest.approx(mask.mean())
+        views = {
+            "": image,
+            "_region": destroyed(image, settings, mask),
+            "_destroyed": destroyed(image, settings),
+            "_removed": removed(image, vlm.processor.image_processor),
+        }
+        text = f"{row['question']}\n{suffix}"
+        prefixes = {name: encode_prefix(vlm, "q", text, view) for name, view in views.items()}
+        yes_no = yes_no_tokens(vlm, render(vlm, text))
+        beliefs = []
+        for name, prefix in prefixes.items():
+            ((answer,),) = generate(vlm, [prefix], Decoding(4, 0.0, 1.0, 1), [0])
+            assert row[f"answer{name}"] == answer.text
+            with torch.no_grad():
+                logprobs = plain_next_logprobs(vlm, [prefix], [[[]]], yes_no.token_ids)[0][0]
+            cut = len(yes_no.yes)
+            yes, no = float(logprobs[:cut].exp().sum()), float(logprobs[cut:].exp().sum())
+            assert row[f"p_yes{name}"] == pytest.approx(yes / (yes + no), abs=1e-5)
+            beliefs.append(row[f"p_yes{name}"])
+        assert len({round(belief, 4) for belief in beliefs}) == 4, "the views differ, so a mix-up would show"
+        (attention,) = last_position_attention(vlm, [prefixes[""]])
+        on_image = attention[prefixes[""].input_ids == vlm.config.image_token_id]
+        assert row["attention_image"] == pytest.approx(float(on_image.sum()), abs=1e-5)
+        coverage = token_coverage(vlm, mask)
+        patches = on_image[: len(coverage)]
+        inside = float((patches * coverage).sum() / coverage.sum())
+        assert row["attention_region"] == pytest.approx(inside / float(patches.mean()), rel=1e-4)
+
+
 def test_attention_shares_lie_within_the_whole(base: Artifact) -> None:
     rows = rows_of(base, "question")
     assert all(0 < row["attention_image"] < 1 and row["attention_region"] > 0 for row in rows)
@@ -328,6 +382,23 @@ def test_a_wrong_file_or_setting_fails_before_the_model_is_loaded(
     with pytest.raises(ArtifactError, match="expected 'pairs'"):
         run(small.prompts, small.prompts, str(small.root), str(scenes), "/no/such", {}, tmp_path / "x", PROBE,
             EVALUATION, REGIONS)  # fmt: skip
+
+
+def test_the_real_finder_and_tagger_are_the_ones_of_image_preferences(
+    small: SmallRun, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the finder that the settings name, on the run's own CLIP
+    regions = {**REGIONS, "least_score": 0.0, "mask_threshold": 0.3}
+    made = run(
+        small.prompts, small.pairs, str(small.root), str(scenes), str(small.model),
+        {"patch_similarity": str(small.clip)}, tmp_path / "out", PROBE, EVALUATION, regions,
+    )  # fmt: skip
+    assert (len(made), made.manifest["extra"]["finder"]) == (13, "patch_similarity")
+    assert made.manifest["extra"]["tagger"].startswith("plain")
+    assert {row["phrase"] for row in rows_of(made, "question")} <= set(COLOURS)
+    with pytest.raises(SettingError, match="region_models.patch_similarity"):
+        run(small.prompts, small.pairs, str(small.root), str(scenes), "/no/such/model", {}, tmp_path / "x", PROBE,
+            EVALUATION, regions)  # fmt: skip
 
 
 def test_the_manifest_names_every_input(base: Artifact, aligned: Artifact) -> None:

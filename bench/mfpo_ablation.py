@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from bench.machine import describe
-from groundtune.artifacts import read_artifact
+from groundtune.artifacts import Artifact, read_artifact
 from groundtune.benchmarks import evaluation
 from groundtune.benchmarks.comparison import compare
 from groundtune.benchmarks.modality_probe import stage as probe
@@ -157,10 +157,24 @@ class Seed:
         return self.made(
             f"probe-{row}",
             lambda out: probe.run(
-                self.prompts(), [self.path("candidates")], pairs, a["images_root"], a["benchmarks_root"], a["model"],
-                a["region_models"], out, a["probe"], a["evaluation"], a["image_preference"], adapter=adapter,
+                self.prompts(), pairs, a["images_root"], a["benchmarks_root"], a["model"], a["region_models"], out,
+                a["probe"], a["evaluation"], a["image_preference"], adapter=adapter,
             ),
         )  # fmt: skip
+
+    def compared(self, base: Artifact, aligned: Artifact) -> dict[str, dict[str, Any]]:
+        """figure -> base, aligned and their paired difference; the rewards, which a base model lacks, for one side."""
+        found: dict[str, dict[str, Any]] = {
+            f"{figure.section}: {figure.name}": {
+                side: getattr(figure, side).as_dict() for side in ("base", "aligned", "difference")
+            }
+            for figure in compare_probes(base, aligned)
+        }
+        for section, figures in aligned.results.items():
+            for name, figure in (figures if isinstance(figures, dict) else {}).items():
+                if isinstance(figure, dict) and "value" in figure:
+                    found.setdefault(f"{section}: {name}", {"base": None, "aligned": figure})
+        return found
 
     def measure(self) -> dict[str, Any]:
         """Every row against the base model."""
@@ -184,7 +198,7 @@ class Seed:
             }
         whole = json.loads((self.path("images-keyword") / "manifest.json").read_text())["results"]
         before = read_artifact(self.probed(""), "probe")
-        probes = {row: compare_probes(before, read_artifact(self.probed(row), "probe")) for row in PROBED}
+        probes = {row: self.compared(before, read_artifact(self.probed(row), "probe")) for row in PROBED}
         return {"seed": self.seed, "rows": rows, "images": whole, "probes": probes}
 
 

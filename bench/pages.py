@@ -65,16 +65,14 @@ def ablation_table(result: dict[str, Any]) -> str:
 
 def probe_table(result: dict[str, Any]) -> str:
     """The modality probe: base model and three ways of training, means over seeds."""
-    first = next(iter(result["runs"][0]["probes"].values()))
     rows = list(result["runs"][0]["probes"])
     lines = [f"| | base | {' | '.join(rows)} |", "|---" * (2 + len(rows)) + "|"]
-    for i, entry in enumerate(first):
+    for name in result["runs"][0]["probes"][rows[0]]:
         cells = []
         for side, row in (("base", rows[0]), *(("aligned", row) for row in rows)):
-            found = [run["probes"][row][i][side] for run in result["runs"]]
-            values = [figure["value"] for figure in found if figure]
-            cells.append(f"{sum(values) / len(values):.3g}" if values else "")
-        lines.append(f"| {entry['name']} | {' | '.join(cells)} |")
+            found = [run["probes"][row][name][side] for run in result["runs"]]
+            cells.append(f"{sum(f['value'] for f in found) / len(found):.3f}" if all(found) else "")
+        lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
     return _with_source(lines, result, f"Means of {len(result['runs'])} seeds.")
 
 

@@ -35,6 +35,12 @@ class ImagePreferenceSettings(Settings):
         0.5, "Phrases whose words overlap by at least this share are one topic.", low=0.01, high=1.0
     )
     finder: str = setting("patch_similarity", "What finds a phrase in the image.", choices=tuple(FINDERS))
+    patch_features: str = setting(
+        "value",
+        "patch_similarity: value path of the last layer, for ordinary CLIPs, whose output patches are poorly localised; "
+        "output, for a CLIP that was trained on its patches.",
+        choices=("value", "output"),
+    )
     least_score: float = setting(
         0.5, "A keyword whose region scores less counts as not found.", unit="the finder's [0, 1]", low=0.0, high=1.0
     )

@@ -7,36 +7,30 @@ from groundtune.errors import SettingError
 from groundtune.preferences.image_preference.regions.finder import RegionFinder
 from groundtune.settings.image_preference import ImagePreferenceSettings
 
-# The checkpoints of each finder, by their names in `region_models`.
-NEEDED: dict[str, tuple[str, ...]] = {
-    "patch_similarity": ("patch_similarity",),
-    "clipseg": ("clipseg",),
-    "grounding_dino+sam": ("grounding_dino", "sam"),
-    "sam3": ("sam3",),
-}
-
 
 def load_finder(checkpoints: Mapping[str, str], settings: ImagePreferenceSettings) -> RegionFinder:
     """The finder `settings.finder`, in float32, on the GPU when there is one.
 
-    checkpoints: name -> folder or s3:// prefix; names as in NEEDED, others are ignored. Raises SettingError (a needed
+    checkpoints: name -> folder or s3:// prefix; names as in settings.models, others are ignored. Raises SettingError (a needed
     checkpoint is not named, the template has no place for the phrase), StorageError (nothing there) and
     CheckpointError (not that kind of model, unsafe or damaged).
     """
     template, threshold = _template(settings.phrase_template), settings.mask_threshold
-    for name in NEEDED[settings.finder]:
+    for name in settings.models:
         if not checkpoints.get(name):
             raise SettingError(
                 f"region_models.{name}",
                 checkpoints.get(name),
                 f"a checkpoint folder or s3:// prefix (finder {settings.finder})",
             )
-    folders = [storage.local_folder(checkpoints[name]) for name in NEEDED[settings.finder]]
+    folders = [storage.local_folder(checkpoints[name]) for name in settings.models]
     # torch and the models' classes are slow to import, and three of four finders are not wanted
     if settings.finder == "patch_similarity":
         from groundtune.preferences.image_preference.regions.patch_similarity import PatchSimilarityFinder
 
-        return PatchSimilarityFinder(*folders, template=template, mask_threshold=threshold)
+        return PatchSimilarityFinder(
+            *folders, template=template, mask_threshold=threshold, patch_features=settings.patch_features
+        )
     if settings.finder == "clipseg":
         from groundtune.preferences.image_preference.regions.clipseg import ClipSegFinder
 

@@ -7,7 +7,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from groundtune.errors import CheckpointError, SettingError, StorageError
-from groundtune.preferences.image_preference.regions.load import NEEDED, load_finder
+from groundtune.preferences.image_preference.regions.load import load_finder
 from groundtune.settings.image_preference import FINDERS, ImagePreferenceSettings
 from tests.unit.preferences.image_preference.regions.conftest import load, pictures
 
@@ -17,14 +17,13 @@ def settings(**given: str) -> ImagePreferenceSettings:
 
 
 def test_every_finder_of_the_settings_can_be_loaded(folders: dict[str, Path]) -> None:
-    assert set(NEEDED) == set(FINDERS)
     for finder in FINDERS:
         assert load(folders, finder).name == finder
 
 
-@pytest.mark.parametrize(("finder", "name"), [(finder, name) for finder, names in NEEDED.items() for name in names])
+@pytest.mark.parametrize(("finder", "name"), [(finder, name) for finder, names in FINDERS.items() for name in names])
 def test_a_missing_checkpoint_is_named_as_the_setting_that_lacks_it(finder: str, name: str) -> None:
-    others = {other: "/nowhere" for other in NEEDED[finder] if other != name}
+    others = {other: "/nowhere" for other in FINDERS[finder] if other != name}
     with pytest.raises(
         SettingError, match=rf"setting 'region_models\.{name}' is None.*finder {finder.replace('+', '.')}"
     ):
@@ -67,7 +66,7 @@ def test_pickled_weights_are_refused(folders: dict[str, Path], tmp_path: Path) -
 def test_weights_that_lack_a_tensor_are_refused_instead_of_filled_at_random(
     folders: dict[str, Path], tmp_path: Path, model: str
 ) -> None:
-    finder = next(f for f, names in NEEDED.items() if model in names or (model, f) == ("clip", "patch_similarity"))
+    finder = next(f for f, names in FINDERS.items() if model in names or (model, f) == ("clip", "patch_similarity"))
     copy = shutil.copytree(folders[model], tmp_path / "copy")
     weights = load_file(copy / "model.safetensors")
     weights.pop(max(name for name in weights if name.endswith("weight") and ("vision" in name or "backbone" in name)))

@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +37,20 @@ from pipelines import config
 OUT = Path("bench/results/mfpo_ablation.json")
 TEXT = "text only (DPO)"
 MFPO = "+ curriculum (MFPO)"
-# row -> (what is corrupted, "" trains on text alone; changes to the preset's training settings). The first four rows
-# add one part at a time.
-ROWS: dict[str, tuple[str, dict[str, Any]]] = {
-    TEXT: ("", {"anchor_weight": 0.0, "curriculum": "shuffled"}),
-    "+ image": ("keyword", {"anchor_weight": 0.0, "curriculum": "shuffled"}),
-    "+ margin": ("keyword", {"curriculum": "shuffled"}),
-    MFPO: ("keyword", {}),
-    "text + margin (M3PO)": ("", {"curriculum": "shuffled"}),
-    "text + margin + curriculum": ("", {}),
-    "hard to easy": ("keyword", {"curriculum": "hard_to_easy"}),
-    "ratio 1:1:1": ("keyword", {"image_weight": 1.0}),
-    "whole-image noise": ("whole", {}),
-    "random region": ("random", {}),
+# row -> (changes to the image settings of the preset, None trains on text alone; changes to its training settings). The
+# first four rows add one part at a time.
+ROWS: dict[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {
+    TEXT: (None, {"anchor_weight": 0.0, "curriculum": "shuffled"}),
+    "+ image": ({}, {"anchor_weight": 0.0, "curriculum": "shuffled"}),
+    "+ margin": ({}, {"curriculum": "shuffled"}),
+    MFPO: ({}, {}),
+    "text + margin (M3PO)": (None, {"curriculum": "shuffled"}),
+    "text + margin + curriculum": (None, {}),
+    "hard to easy": ({}, {"curriculum": "hard_to_easy"}),
+    "ratio 1:1:1": ({}, {"image_weight": 1.0}),
+    "whole-image noise": ({"region": "whole"}, {}),
+    "random region": ({"region": "random"}, {}),
+    "mean fill instead of noise": ({"corruption": "mean"}, {}),
 }
 PROBED = (TEXT, "text + margin (M3PO)", MFPO)
 FIGURES = {
@@ -110,24 +112,24 @@ class Seed:
             ),
         )
 
-    def image_pairs(self, region: str) -> tuple[Path, Path]:
-        """The corrupted images of one kind of region, and their reference."""
+    def image_pairs(self, changes: dict[str, Any]) -> tuple[Path, Path]:
+        """The corrupted images of one kind, and their reference."""
         a, pairs = self.arguments, self.pairs()
-        settings = {**a["image_preference"], "region": region}
+        settings, kind = {**a["image_preference"], **changes}, "-".join(["images", *changes.values()])
         corrupted = self.made(
-            f"images-{region}",
+            kind,
             lambda out: images.run(self.prompts(), pairs, a["images_root"], a["region_models"], out, settings),
         )
         referred = self.made(
-            f"reference-{region}",
+            f"reference-{kind}",
             lambda out: reference.run(self.prompts(), pairs, corrupted, a["model"], out, a["confidence"]),
         )
         return corrupted, referred
 
     def adapter(self, row: str) -> Path:
         a, pairs = self.arguments, self.pairs()
-        region, changes = ROWS[row]
-        kept = [[path] for path in self.image_pairs(region)] if region else [[], []]
+        image_changes, changes = ROWS[row]
+        kept = [[], []] if image_changes is None else [[path] for path in self.image_pairs(image_changes)]
         return self.made(
             f"adapter-{row}",
             lambda out: training.run(
@@ -196,7 +198,7 @@ class Seed:
                 "training": adapter["results"],
                 "seconds": round(time.monotonic() - began),
             }
-        whole = json.loads((self.path("images-keyword") / "manifest.json").read_text())["results"]
+        whole = json.loads((self.path("images") / "manifest.json").read_text())["results"]
         before = read_artifact(self.probed(""), "probe")
         probes = {row: self.compared(before, read_artifact(self.probed(row), "probe")) for row in PROBED}
         return {"seed": self.seed, "rows": rows, "images": whole, "probes": probes}
@@ -240,6 +242,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", action="append", default=[], help="override a setting in every run")
     parser.add_argument("--work", type=Path, default=Path("runs/mfpo"), help="work folders of the seeds")
+    parser.add_argument("--jobs", type=int, default=2, help="seeds that run side by side")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--one", type=int, help="measure one seed only, into <work>/seed-N/result.json")
     given = parser.parse_args()
@@ -248,14 +251,13 @@ def main() -> None:
         (seed.work / "result.json").write_text(json.dumps(seed.measure(), indent=1) + "\n")
         return
     same = [word for setting in given.set for word in ("--set", setting)]
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-m", "bench.mfpo_ablation", "--one", str(s), "--work", str(given.work), *same]
-        )
-        for s in given.seeds
-    ]
-    if any(child.wait() for child in children):
-        sys.exit("a seed failed; see above")
+
+    def start(number: int) -> None:
+        one = ["--one", str(number), "--work", str(given.work), *same]
+        subprocess.run([sys.executable, "-m", "bench.mfpo_ablation", *one], check=True)
+
+    with ThreadPoolExecutor(given.jobs) as pool:
+        list(pool.map(start, given.seeds))
     runs = [json.loads((given.work / f"seed-{s}" / "result.json").read_text()) for s in given.seeds]
     result = {
         "summary": summarise(runs),

@@ -63,7 +63,8 @@ def test_one_parent_run_with_a_nested_run_a_stage_is_in_mlflow(finished):
     nested = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parents[0].info.run_id]
     names = {run.info.run_name.split()[0].split("-")[0] for run in nested}
     expected = ("prepare_prompts", "sample_candidates", "score_alignment", "score_confidence", "combine_scores",
-                "select_pairs", "train_dpo", "evaluate", "write_report", "register_adapter")  # fmt: skip
+                "select_pairs", "train_dpo", "evaluate", "probe_modality", "write_report",
+                "register_adapter")  # fmt: skip
     for stage in expected:
         assert any(name.startswith(stage) for name in names), (stage, names)
     assert all(run.info.status == "FINISHED" for run in runs)
@@ -149,6 +150,7 @@ def test_a_wrong_setting_stops_before_anything_starts(world, tmp_path, more, mes
         (["--set", "model=/nowhere"], "/nowhere: no such folder"),
         (["--set", "evaluation.vocabulary=none.json"], "none.json"),
         (["--set", 'alignment.scorer_weights={"claims": 1}'], "scorers.claims"),
+        (["--set", "image_preference.finder=sam3"], "region_models.sam3"),
     ],
 )
 def test_preflight_names_what_is_wrong_in_its_own_words(world, tmp_path, more, message):

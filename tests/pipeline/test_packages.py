@@ -26,6 +26,12 @@ def package(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def spec_with_images(package):
+    text = (package.parent / "align_with_images.yaml").read_text()
+    return json_format.ParseDict(next(yaml.safe_load_all(text)), pipeline_spec_pb2.PipelineSpec())
+
+
+@pytest.fixture(scope="module")
 def documents(package):
     return list(yaml.safe_load_all(package.read_text()))
 
@@ -39,9 +45,22 @@ def test_the_package_parses_as_a_pipeline_spec_with_every_stage(spec):
     assert spec.pipeline_info.name == "groundtune-align"
     stages = {name.removeprefix("exec-") for name in documents_executors(spec)}
     for stage in ("preflight", "prepare-prompts", "sample-candidates", "score-alignment", "score-confidence",
-                  "combine-scores", "select-pairs", "train-dpo", "evaluate", "evaluate-2", "write-report",
-                  "register-adapter"):  # fmt: skip
+                  "combine-scores", "select-pairs", "train-dpo", "evaluate", "evaluate-2", "probe-modality",
+                  "probe-modality-2", "write-report", "register-adapter"):  # fmt: skip
         assert stage in stages
+    assert not {"prefer-images", "score-corrupted"} & stages, "no pod only to find out that it is not wanted"
+
+
+def test_the_package_with_images_has_the_same_parameters_and_two_more_stages(spec, spec_with_images):
+    assert spec_with_images.pipeline_info.name == "groundtune-align-with-images"
+    plain, with_images = (s.root.input_definitions.parameters for s in (spec, spec_with_images))
+    assert plain.keys() == with_images.keys()
+    more = set(documents_executors(spec_with_images)) - set(documents_executors(spec))
+    assert more == {"exec-prefer-images", "exec-score-corrupted"}
+    loops = [c for name, c in spec_with_images.components.items() if name.startswith("comp-for-loop")]
+    assert {"prefer-images", "score-corrupted"} in [set(loop.dag.tasks) for loop in loops]
+    train = spec_with_images.root.dag.tasks["train-dpo"].inputs.artifacts
+    assert {"image_pairs", "image_reference"} <= train.keys()
 
 
 def documents_executors(spec):

@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="auto")
     given = parser.parse_args()
-    cases = {"answers of 20-60 tokens": (20, 60), "answers of 60-160 tokens": (60, 160)}
+    cases = {f"answers of {low}-{high} tokens": (low, high) for low, high in ((20, 60), (60, 160), (10, 300))}
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, lengths in cases.items():

@@ -330,7 +330,7 @@ def parse_shard(shard: str) -> tuple[int, int]:
 def package_versions() -> dict[str, str]:
     """Versions of what can change a number."""
     found = {}
-    for name in ("torch", "transformers", "peft", "numpy", "pyarrow", "pillow"):
+    for name in ("torch", "transformers", "peft", "numpy", "pyarrow", "pillow", "networkx", "spacy"):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

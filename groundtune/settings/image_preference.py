@@ -22,7 +22,7 @@ class ImagePreferenceSettings(Settings):
         "What finds candidate phrases: spacy (needs `spacy_model`), plain (rules), auto (spacy when installed).",
         choices=("auto", "spacy", "plain"),
     )
-    spacy_model: str = setting("en_core_web_sm", "Installed spaCy pipeline with a part-of-speech tagger.")
+    spacy_model: str = setting("en_core_web_sm", "Installed spaCy pipeline with a part-of-speech tagger, by its import name.")
     keywords_per_answer: int = setting(4, "k, keywords taken from a chosen answer.", low=1)
     distance_exponent: float = setting(
         1.0, "phi in the edge weight 1 / (1 + |l_i - l_j|^phi).", source="MFPO (value ours)", low=0.0

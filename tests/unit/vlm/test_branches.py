@@ -8,7 +8,7 @@ from groundtune.errors import RecordError
 from groundtune.vlm import branches, head
 from groundtune.vlm.branches import branch_logprobs, branch_next_logprobs, sharing_is_exact
 from groundtune.vlm.loader import load_vlm
-from groundtune.vlm.packing import plan_batches, plan_rows, positions_and_mask
+from groundtune.vlm.packing import Row, plan_batches, plan_rows, positions_and_mask
 from groundtune.vlm.plain import plain_logprobs, plain_next_logprobs
 from groundtune.vlm.prefix_sharing import share_prefix, split_on_prefix
 from groundtune.vlm.prompt import encode_prefix
@@ -116,6 +116,16 @@ def test_padded_tokens_of_a_batch_stay_within_the_budget():
         assert len(batch) == 1 or len(batch) * max(row.length for row in batch) <= 128
     placed = sorted((row.prefix, j) for batch in batches for row in batch for j in row.branches)
     assert placed == [(i, j) for i, own in enumerate(lengths) for j in range(len(own))]
+
+
+def test_rows_of_very_different_length_share_a_batch_only_while_it_is_small():
+    def lengths(*rows):
+        made = plan_batches([Row(i, length, (), ()) for i, length in enumerate(rows)], 16384)
+        return [[row.length for row in batch] for batch in made]
+
+    assert lengths(100, 600, 60) == [[600, 100, 60]]
+    assert lengths(3000, 2900, 1000) == [[3000, 2900], [1000]]
+    assert lengths(3000, 2000, 1900) == [[3000], [2000, 1900]]
 
 
 def test_branches_do_not_see_each_other_and_restart_their_positions():

@@ -22,7 +22,9 @@ class ImagePreferenceSettings(Settings):
         "What finds candidate phrases: spacy (needs `spacy_model`), plain (rules), auto (spacy when installed).",
         choices=("auto", "spacy", "plain"),
     )
-    spacy_model: str = setting("en_core_web_sm", "Installed spaCy pipeline with a part-of-speech tagger, by its import name.")
+    spacy_model: str = setting(
+        "en_core_web_sm", "Installed spaCy pipeline with a part-of-speech tagger, by its import name."
+    )
     keywords_per_answer: int = setting(4, "k, keywords taken from a chosen answer.", low=1)
     distance_exponent: float = setting(
         1.0, "phi in the edge weight 1 / (1 + |l_i - l_j|^phi).", source="MFPO (value ours)", low=0.0
@@ -37,7 +39,7 @@ class ImagePreferenceSettings(Settings):
     finder: str = setting("patch_similarity", "What finds a phrase in the image.", choices=tuple(FINDERS))
     patch_features: str = setting(
         "value",
-        "patch_similarity: value path of the last layer, for ordinary CLIPs, whose output patches are poorly localised; "
+        "patch_similarity: value path of the last layer, for ordinary CLIPs, whose output patches tell no places; "
         "output, for a CLIP that was trained on its patches.",
         choices=("value", "output"),
     )

@@ -11,8 +11,8 @@ from groundtune.settings.image_preference import ImagePreferenceSettings
 def load_finder(checkpoints: Mapping[str, str], settings: ImagePreferenceSettings) -> RegionFinder:
     """The finder `settings.finder`, in float32, on the GPU when there is one.
 
-    checkpoints: name -> folder or s3:// prefix; names as in settings.models, others are ignored. Raises SettingError (a needed
-    checkpoint is not named, the template has no place for the phrase), StorageError (nothing there) and
+    checkpoints: name -> folder or s3:// prefix; names as in settings.models, others are ignored. Raises SettingError
+    (a needed checkpoint is not named, the template has no place for the phrase), StorageError (nothing there) and
     CheckpointError (not that kind of model, unsafe or damaged).
     """
     template, threshold = _template(settings.phrase_template), settings.mask_threshold

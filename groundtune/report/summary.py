@@ -11,22 +11,6 @@ from groundtune.report.run_artifacts import RunArtifacts, open_run
 _SHOWN = ("chairs", "chairi", "recall", "f1", "accuracy")
 
 
-def summary_markdown(
-    prompts: Path,
-    candidates: Sequence[Path],
-    scores: Path,
-    pairs: Path,
-    adapter: Path | None,
-    base_answers: Path | None,
-    aligned_answers: Path | None,
-    *,
-    title: str = "",
-) -> str:
-    """Headline, before/after table and counts. Takes the same artifacts as `page.run`."""
-    run = open_run(prompts, candidates, scores, pairs, adapter, base_answers, aligned_answers)
-    return markdown(run, outcome_of(run), title)
-
-
 def markdown(run: RunArtifacts, outcome: Outcome, title: str) -> str:
     flow = flow_of(run, list(run.scores.rows()), list(run.pairs.rows()))
     parts = [f"## {_inline(title or f'Run {run.pairs.digest[:12]}')}", f"**{_inline(sentence(outcome))}**"]

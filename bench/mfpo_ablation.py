@@ -16,8 +16,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.machine import describe
-from groundtune.artifacts import read_artifact
+from groundtune.artifacts import Artifact, read_artifact
 from groundtune.benchmarks import evaluation
 from groundtune.benchmarks.comparison import compare
 from groundtune.benchmarks.modality_probe import stage as probe
@@ -32,20 +34,23 @@ from groundtune.training import stage as training
 from pipelines import config
 
 OUT = Path("bench/results/mfpo_ablation.json")
-TEXT = {"image_weight": 0.0, "anchor_weight": 0.0, "curriculum": "shuffled"}
-FULL = {"image_weight": 1.0, "anchor_weight": 1.0, "curriculum": "easy_to_hard"}
-# row -> (what is corrupted, changed training settings). The first four rows add one part at a time.
+TEXT = "text only (DPO)"
+MFPO = "+ curriculum (MFPO)"
+# row -> (what is corrupted, "" trains on text alone; changes to the preset's training settings). The first four rows
+# add one part at a time.
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
-    "text only (DPO)": ("", TEXT),
-    "+ image": ("keyword", {**TEXT, "image_weight": 1.0}),
-    "+ margin": ("keyword", {**FULL, "curriculum": "shuffled"}),
-    "+ curriculum (MFPO)": ("keyword", FULL),
-    "text + margin (M3PO)": ("", {**TEXT, "anchor_weight": 1.0}),
-    "hard to easy": ("keyword", {**FULL, "curriculum": "hard_to_easy"}),
-    "whole-image noise": ("whole", FULL),
-    "random region": ("random", FULL),
+    TEXT: ("", {"anchor_weight": 0.0, "curriculum": "shuffled"}),
+    "+ image": ("keyword", {"anchor_weight": 0.0, "curriculum": "shuffled"}),
+    "+ margin": ("keyword", {"curriculum": "shuffled"}),
+    MFPO: ("keyword", {}),
+    "text + margin (M3PO)": ("", {"curriculum": "shuffled"}),
+    "text + margin + curriculum": ("", {}),
+    "hard to easy": ("keyword", {"curriculum": "hard_to_easy"}),
+    "ratio 1:1:1": ("keyword", {"image_weight": 1.0}),
+    "whole-image noise": ("whole", {}),
+    "random region": ("random", {}),
 }
-PROBED = ("text only (DPO)", "text + margin (M3PO)", "+ curriculum (MFPO)")
+PROBED = (TEXT, "text + margin (M3PO)", MFPO)
 FIGURES = {
     "chair_s": ("chair", "chairs"),
     "chair_i": ("chair", "chairi"),
@@ -152,10 +157,24 @@ class Seed:
         return self.made(
             f"probe-{row}",
             lambda out: probe.run(
-                self.prompts(), [self.path("candidates")], pairs, a["images_root"], a["benchmarks_root"], a["model"],
-                a["region_models"], out, a["probe"], a["evaluation"], a["image_preference"], adapter=adapter,
+                self.prompts(), pairs, a["images_root"], a["benchmarks_root"], a["model"], a["region_models"], out,
+                a["probe"], a["evaluation"], a["image_preference"], adapter=adapter,
             ),
         )  # fmt: skip
+
+    def compared(self, base: Artifact, aligned: Artifact) -> dict[str, dict[str, Any]]:
+        """figure -> base, aligned and their paired difference; the rewards, which a base model lacks, for one side."""
+        found: dict[str, dict[str, Any]] = {
+            f"{figure.section}: {figure.name}": {
+                side: getattr(figure, side).as_dict() for side in ("base", "aligned", "difference")
+            }
+            for figure in compare_probes(base, aligned)
+        }
+        for section, figures in aligned.results.items():
+            for name, figure in (figures if isinstance(figures, dict) else {}).items():
+                if isinstance(figure, dict) and "value" in figure:
+                    found.setdefault(f"{section}: {name}", {"base": None, "aligned": figure})
+        return found
 
     def measure(self) -> dict[str, Any]:
         """Every row against the base model."""
@@ -169,37 +188,51 @@ class Seed:
             for name, (benchmark, metric) in FIGURES.items():
                 found = next(r for r in compared if (r["benchmark"], r["metric"]) == (benchmark, metric))
                 figures[name] = {key: found[key] for key in ("base", "aligned", "difference")}
+            answered = read_artifact(self.answers(row), "answers").rows()
             rows[row] = {
                 "figures": figures,
+                "hallucinating": "".join(str(int(not a["correct"])) for a in answered if a["benchmark"] == "chair"),
                 "steps": adapter["results"]["steps"],
                 "training": adapter["results"],
                 "seconds": round(time.monotonic() - began),
             }
         whole = json.loads((self.path("images-keyword") / "manifest.json").read_text())["results"]
         before = read_artifact(self.probed(""), "probe")
-        probes = {row: compare_probes(before, read_artifact(self.probed(row), "probe")) for row in PROBED}
+        probes = {row: self.compared(before, read_artifact(self.probed(row), "probe")) for row in PROBED}
         return {"seed": self.seed, "rows": rows, "images": whole, "probes": probes}
 
 
 def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over seeds of every row, and what the project aims at."""
+    """Means over seeds of every row, its paired difference to text-only DPO, and what the project aims at."""
 
     def mean(row: str, name: str, side: str = "aligned") -> float:
         return statistics.mean(run["rows"][row]["figures"][name][side]["value"] for run in runs)
 
     means = {row: {name: mean(row, name) for name in FIGURES} for row in ROWS}
-    base = {name: mean(next(iter(ROWS)), name, "base") for name in FIGURES}
-    text, full = means["text only (DPO)"]["chair_s"], means["+ curriculum (MFPO)"]["chair_s"]
+    lower = 1 - means[MFPO]["chair_s"] / means[TEXT]["chair_s"]
     return {
-        "base": base,
+        "base": {name: mean(TEXT, name, "base") for name in FIGURES},
         "means": means,
         "by_seed": {
             row: {name: [run["rows"][row]["figures"][name]["aligned"]["value"] for run in runs] for name in FIGURES}
             for row in ROWS
         },
-        "chair_s_relative_to_text_only": 1 - full / text,
-        "asked": {"MFPO lowers CHAIRs by at least 40 % relative to text-only DPO": 1 - full / text >= 0.40},
+        "chair_s_difference_to_text_only": {row: _difference(runs, row) for row in ROWS if row != TEXT},
+        "chair_s_relative_to_text_only": lower,
+        "asked": {"MFPO lowers CHAIRs by at least 40 % relative to text-only DPO": lower >= 0.40},
     }
+
+
+def _difference(runs: list[dict[str, Any]], row: str, resamples: int = 4000) -> dict[str, float]:
+    """Paired difference of CHAIRs to text-only DPO: mean over seeds, 95 % bootstrap interval over images. The seeds
+    share their images, so the interval is for these seeds."""
+    seen = [
+        np.array([list(map(int, run["rows"][name]["hallucinating"])) for run in runs]).mean(0) for name in (row, TEXT)
+    ]
+    differences = seen[0] - seen[1]
+    drawn = np.random.default_rng(0).integers(0, len(differences), (resamples, len(differences)))
+    low, high = np.quantile(differences[drawn].mean(1), [0.025, 0.975])
+    return {"value": float(differences.mean()), "low": float(low), "high": float(high)}
 
 
 def main() -> None:

@@ -5,6 +5,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def headline(result: dict[str, Any]) -> str:
     )
 
 
-def table(result: dict[str, Any]) -> str:
+def alignment_table(result: dict[str, Any]) -> str:
     """Every seed with its paired difference and interval, and the mean."""
     seeds = [run["seed"] for run in result["runs"]]
     lines = [f"| | base | aligned, mean | {' | '.join(f'difference, seed {seed}' for seed in seeds)} |"]
@@ -44,9 +45,57 @@ def table(result: dict[str, Any]) -> str:
         cells = [f"{100 * means[side]:.1f}" for side in ("base", "aligned")]
         cells += [_difference(run["figures"][name]["difference"]) for run in result["runs"]]
         lines.append(f"| {label} | {' | '.join(cells)} |")
+    return _with_source(lines, result, "In %, 95 % intervals of the paired difference.")
+
+
+def ablation_table(result: dict[str, Any]) -> str:
+    """MFPO part by part: means over seeds, and the paired difference to text-only DPO."""
+    summary, seeds = result["summary"], len(result["runs"])
+    lines = ["| | CHAIRs (by seed) | against text only | CHAIRi | coverage | POPE, adversarial |", "|---" * 6 + "|"]
+    base = summary["base"]
+    lines.append("| base model | " + " | ".join([_percent(base["chair_s"]), "", *_others(base)]) + " |")
+    for row, means in summary["means"].items():
+        by_seed = ", ".join(_percent(value) for value in summary["by_seed"][row]["chair_s"])
+        difference = summary["chair_s_difference_to_text_only"].get(row)
+        cells = [f"{_percent(means['chair_s'])} ({by_seed})", _difference(difference) if difference else ""]
+        lines.append(f"| {row} | " + " | ".join([*cells, *_others(means)]) + " |")
+    note = f"In %, mean of {seeds} seeds; 95 % intervals over images of the paired difference."
+    return _with_source(lines, result, note)
+
+
+def probe_table(result: dict[str, Any]) -> str:
+    """The modality probe: base model and three ways of training, means over seeds."""
+    rows = list(result["runs"][0]["probes"])
+    lines = [f"| | base | {' | '.join(rows)} |", "|---" * (2 + len(rows)) + "|"]
+    for name in result["runs"][0]["probes"][rows[0]]:
+        cells = []
+        for side, row in (("base", rows[0]), *(("aligned", row) for row in rows)):
+            found = [run["probes"][row][name][side] for run in result["runs"]]
+            cells.append(f"{sum(f['value'] for f in found) / len(found):.3f}" if all(found) else "")
+        lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
+    return _with_source(lines, result, f"Means of {len(result['runs'])} seeds.")
+
+
+def speed_table(result: dict[str, Any]) -> str:
+    """Ratios of the objective step."""
+    lines = ["| | packed, reference cached | and image features kept | loss differs by |", "|---" * 4 + "|"]
+    for name, case in result["cases"].items():
+        ratios = [f"{case[key]:.2f} x" for key in ("speedup", "speedup_features_kept")]
+        lines.append(f"| {name} | {' | '.join(ratios)} | {case['agreement']['loss']:.0e} |")
+    return _with_source(lines, result, "Speed against the plain three-pass step with its reference on the fly.")
+
+
+def _others(figures: dict[str, float]) -> list[str]:
+    return [_percent(figures[name]) for name in ("chair_i", "coverage", "pope_adversarial_accuracy")]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _with_source(lines: list[str], result: dict[str, Any], note: str) -> str:
     machine = result["machine"]
-    lines += ["", f"In %, 95 % intervals of the paired difference. `{machine['command']}` at {machine['commit'][:10]}."]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", f"{note} `{machine['command']}` at {machine['commit'][:10]}."])
 
 
 def _difference(figure: dict[str, float]) -> str:
@@ -61,11 +110,21 @@ def rewrite(page: Path, block: str, text: str) -> None:
     page.write_text(re.sub(pattern, lambda _: f"{start}\n{text}\n{end}", page.read_text(), flags=re.DOTALL))
 
 
+# block of docs/results.md -> (file in bench/results, what is made of it)
+BLOCKS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "demo_alignment": ("demo_alignment", alignment_table),
+    "demo_plain_dpo": ("demo_plain_dpo", alignment_table),
+    "mfpo_ablation": ("mfpo_ablation", ablation_table),
+    "mfpo_probe": ("mfpo_ablation", probe_table),
+    "objective_step": ("objective_step", speed_table),
+}
+
+
 def main() -> None:
-    found = {file.stem: json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json"))}
+    found = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name, _ in BLOCKS.values()}
     rewrite(Path("README.md"), "demo_alignment", headline(found["demo_alignment"]))
-    for name, result in found.items():
-        rewrite(Path("docs/results.md"), name, table(result))
+    for block, (name, made) in BLOCKS.items():
+        rewrite(Path("docs/results.md"), block, made(found[name]))
 
 
 if __name__ == "__main__":

@@ -132,18 +132,27 @@ IMAGE_REFERENCE = pa.schema(
 
 PROBE = pa.schema(
     [
-        ("probe", pa.string()),  # question or caption
-        ("question_id", pa.string()),
+        ("probe", pa.string()),  # question, caption or pair
+        ("question_id", pa.string()),  # "<benchmark>/<id>", of a pair its pair_id
         ("image", pa.string()),
-        ("question", pa.string()),
-        ("phrase", pa.string()),  # what was asked about
-        ("region_area", pa.float32()),  # share of the image; null when the phrase was not found
-        ("answer", pa.string()),  # under the true image
+        ("question", pa.string()),  # without the yes/no suffix
+        ("phrase", pa.string()),  # what was asked about; of a caption its keywords, with commas
+        ("region_missing", pa.string()),  # why there is no region, as image_pairs.fallback; "" with one
+        ("region_area", pa.float32()),  # share of the image; null without a region
+        ("answer", pa.string()),  # under the true image; "" of a pair, as the next three
         ("answer_region", pa.string()),  # under destroyed regions; "" without one
         ("answer_destroyed", pa.string()),  # under the destroyed image
         ("answer_removed", pa.string()),  # under a plain grey image
-        ("attention_image", pa.float32()),  # share of attention that goes to the image, null for captions
+        ("p_yes", pa.float32()),  # P(yes | yes or no) under the true image; null for captions and pairs
+        ("p_yes_region", pa.float32()),
+        ("p_yes_destroyed", pa.float32()),
+        ("p_yes_removed", pa.float32()),
+        ("attention_image", pa.float32()),  # share of attention that goes to the image; of questions with a region
         ("attention_region", pa.float32()),  # attention an image token inside the region / an image token on average
+        ("text_reward", pa.float32()),  # nats, without beta, of pairs under a model with an adapter
+        ("image_reward", pa.float32()),
+        ("image_dependence", pa.float32()),  # of the chosen answer, nats a token, of pairs
+        ("image_dependence_rejected", pa.float32()),
     ]
 )
 

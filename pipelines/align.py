@@ -14,6 +14,7 @@ from components.evaluate import evaluate
 from components.prefer_images import prefer_images
 from components.preflight import preflight
 from components.prepare_prompts import prepare_prompts
+from components.probe_modality import probe_modality
 from components.register_adapter import register_adapter
 from components.sample_candidates import sample_candidates
 from components.score_alignment import score_alignment
@@ -187,6 +188,20 @@ def _define(image_preferences: bool) -> Any:
         before = on_gpu(evaluate(**asked, settings=evaluation)).set_display_name("evaluate-base")
         after = on_gpu(evaluate(**asked, settings=evaluation, adapter=trained.outputs["adapter"])).set_display_name(
             "evaluate-aligned"
+        )
+        probed = {
+            "prompts": ready.outputs["prepared"],
+            "pairs": selected.outputs["pairs"],
+            "images_root": images_root,
+            "region_models": region_models,
+            "region_models_digest": checked.outputs["region_models_digest"],
+            "settings": probe,
+            "evaluation": evaluation,
+            "image_preference": image_preference,
+        }
+        base_probe = on_gpu(probe_modality(**asked, **probed)).set_display_name("probe-base")
+        aligned_probe = on_gpu(probe_modality(**asked, **probed, adapter=trained.outputs["adapter"])).set_display_name(
+            "probe-aligned"
         )
         told = on_cpu(
             write_report(

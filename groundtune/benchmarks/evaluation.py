@@ -9,11 +9,11 @@ from groundtune import storage, tracking
 from groundtune.artifacts import Artifact, ArtifactWriter, parts_of
 from groundtune.benchmarks.answering import answer_part, decoding_of
 from groundtune.benchmarks.question import Benchmark, Question
-from groundtune.benchmarks.question_images import check_images, resolve_images
+from groundtune.benchmarks.question_images import check_images, check_share, resolve_images
 from groundtune.benchmarks.registry import benchmark_named
 from groundtune.benchmarks.results import answers_by_benchmark, resampling_of, results_of
 from groundtune.digests import digest_of
-from groundtune.errors import RecordError, SettingError, TooManyRejected
+from groundtune.errors import SettingError
 from groundtune.images import ImageStore
 from groundtune.progress import Progress, say
 from groundtune.settings import EvaluationSettings
@@ -45,7 +45,7 @@ def run(
     questions = _questions(questions_root, benchmarks, settings)
     store = ImageStore(questions_root)
     images, broken = check_images(store, questions)
-    _check_share(questions, broken, settings)
+    check_share(questions, broken, settings.max_rejected_share)
     vlm = load_vlm(storage.local_folder(model), adapter=storage.local_folder(adapter) if adapter else None)
     parents = {"model": vlm.digest, "adapter": vlm.adapter_digest, "images": digest_of(images), **files}
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
@@ -125,27 +125,6 @@ def _questions(
             of_image.setdefault(question.image, []).append(question)
         questions += [question for group in of_image.values() for question in group]
     return resolve_images(root, questions)
-
-
-def _check_share(
-    questions: list[Question], broken: Mapping[str, RecordError], settings: EvaluationSettings
-) -> None:
-    """Too many missing images of one benchmark would make another benchmark of it: stop before the expensive
-    part.
-    """
-    of_benchmark: dict[str, list[Question]] = {}
-    for question in questions:
-        of_benchmark.setdefault(question.benchmark, []).append(question)
-    for name, asked in of_benchmark.items():
-        bad = [question for question in asked if question.image in broken]
-        if bad and (len(bad) > settings.max_rejected_share * len(asked) or len(bad) == len(asked)):
-            worst = "\n  ".join(
-                str(error) for error in list({q.image: broken[q.image] for q in bad}.values())[:5]
-            )
-            raise TooManyRejected(
-                f"{name}: {len(bad)} of {len(asked)} questions have no usable image, the limit is "
-                f"{settings.max_rejected_share:.1%} (max_rejected_share). The first:\n  {worst}"
-            )
 
 
 def _say_results(artifact: Artifact, benchmarks: Mapping[str, Benchmark]) -> None:

@@ -1,13 +1,13 @@
 """The images that questions ask about: found, checked and pinned before the model is loaded."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from groundtune import storage
 from groundtune.benchmarks.question import Question
-from groundtune.errors import RecordError
+from groundtune.errors import RecordError, TooManyRejected
 from groundtune.images import ImageStore, decode
 
 FOLDER = "images"  # where an image of a bare name is looked for next
@@ -51,3 +51,21 @@ def check_images(
         except RecordError as error:
             errors[question.image] = error
     return digests, errors
+
+
+def check_share(questions: Sequence[Question], broken: Mapping[str, RecordError], most: float) -> None:
+    """Too many missing images of one benchmark would make another benchmark of it: stop before the expensive part.
+
+    broken: reference -> what is wrong (check_images). most: max_rejected_share. Raises TooManyRejected.
+    """
+    of_benchmark: dict[str, list[Question]] = {}
+    for question in questions:
+        of_benchmark.setdefault(question.benchmark, []).append(question)
+    for name, asked in of_benchmark.items():
+        bad = [question for question in asked if question.image in broken]
+        if bad and (len(bad) > most * len(asked) or len(bad) == len(asked)):
+            worst = "\n  ".join(str(error) for error in list({q.image: broken[q.image] for q in bad}.values())[:5])
+            raise TooManyRejected(
+                f"{name}: {len(bad)} of {len(asked)} questions have no usable image, the limit is "
+                f"{most:.1%} (max_rejected_share). The first:\n  {worst}"
+            )

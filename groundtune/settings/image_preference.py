@@ -92,6 +92,11 @@ class ProbeSettings(Settings):
     pairs: int = setting(100, "Preference pairs for the reward split; 0 leaves it out.", unit="pairs", low=0)
     noise_step: int = setting(900, "Diffusion step of the destroyed image and of destroyed regions.", low=0, high=999)
     max_new_tokens: int = setting(128, "Longest caption.", unit="tokens", low=1)
-    questions_per_batch: int = setting(32, "Questions answered together.", unit="questions", low=1)
+    questions_per_batch: int = setting(
+        32,
+        "Questions, captions or pairs answered together, each under its two to four images; the unit of resuming.",
+        unit="questions",
+        low=1,
+    )
     bootstrap_resamples: int = setting(1000, "Resamples of a confidence interval.", low=10)
     seed: int = setting(0, "Seed of noise, sampling of questions and bootstrap.", low=0)

@@ -77,7 +77,8 @@ def rewards_of(
     for side, values in rewards.items():
         for place in (~torch.isfinite(values.detach())).nonzero().flatten().tolist():
             pair = pairs[with_image[place] if side == "corrupted" else place]
-            problem = f"of the {side} branch is {float(values[place])}: lower learning_rate, or look at this pair"
+            found = float(values.detach()[place])
+            problem = f"of the {side} branch is {found}: lower learning_rate, or look at this pair"
             raise RecordError(pair.pair_id, "reward", problem)
     with torch.no_grad():
         kl = [

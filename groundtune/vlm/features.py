@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from groundtune.vlm.loader import Vlm
@@ -61,6 +62,16 @@ def prefix_embeddings(vlm: Vlm, prefixes: list[Prefix]) -> list[Tensor]:
         at_image = (ids == vlm.config.image_token_id).unsqueeze(-1)
         rows.append(embedded.masked_scatter(at_image, features.to(embedded)))
     return rows
+
+
+def left_padded(vlm: Vlm, prefixes: list[Prefix]) -> tuple[Tensor, Tensor, Tensor]:
+    """Prefixes that end together: embeddings [B, T, D], attention mask and positions, both [B, T] int64."""
+    embedded = prefix_embeddings(vlm, prefixes)
+    width = max(len(row) for row in embedded)
+    stacked = torch.stack([F.pad(row, (0, 0, width - len(row), 0)) for row in embedded])
+    lengths = torch.tensor([len(row) for row in embedded], device=vlm.device)
+    mask = (torch.arange(width, device=vlm.device) >= width - lengths.unsqueeze(1)).long()
+    return stacked, mask, (mask.cumsum(dim=1) - 1).clamp(min=0)
 
 
 def placed(value: Tensor, vlm: Vlm) -> Tensor:

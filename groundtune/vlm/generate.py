@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from groundtune.errors import SettingError
-from groundtune.vlm.features import prefix_embeddings
+from groundtune.vlm.features import left_padded
 from groundtune.vlm.loader import Vlm
 from groundtune.vlm.prompt import Prefix
 from groundtune.vlm.sampling import pick, uniforms
@@ -127,12 +127,7 @@ def _prefill(vlm: Vlm, prefixes: list[Prefix]) -> tuple[Tensor, Any, Tensor]:
     """
     from transformers import DynamicCache
 
-    embedded = prefix_embeddings(vlm, prefixes)
-    width = max(len(row) for row in embedded)
-    stacked = torch.stack([F.pad(row, (0, 0, width - len(row), 0)) for row in embedded])  # [B, T, D]
-    lengths = torch.tensor([len(row) for row in embedded], device=vlm.device)
-    mask = (torch.arange(width, device=vlm.device) >= width - lengths.unsqueeze(1)).long()
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    stacked, mask, positions = left_padded(vlm, prefixes)
     cache = DynamicCache(config=vlm.config.get_text_config())
     return _next_logits(vlm, stacked, mask, positions, cache), cache, mask
 

@@ -15,9 +15,7 @@ from groundtune.vlm.branches import branch_next_logprobs
 from groundtune.vlm.loader import load_vlm
 from groundtune.vlm.prefix_sharing import split_on_prefix
 from groundtune.vlm.prompt import Prefix, encode_prefix, prompt_ids, render
-
-_YES = ("Yes", "yes", "YES")
-_NO = ("No", "no", "NO")
+from groundtune.vlm.yes_no import yes_no_tokens
 
 
 class ClaimsScorer:
@@ -29,9 +27,10 @@ class ClaimsScorer:
         self.vlm = load_vlm(checkpoint)
         self.template = template
         self.digest = self.vlm.digest
-        self._yes, self._no = self._first_tokens(_YES), self._first_tokens(_NO)
-        if set(self._yes) & set(self._no):
-            raise CheckpointError(f"{checkpoint}: its tokenizer starts yes and no alike; the claims scorer cannot run")
+        try:
+            self._answers = yes_no_tokens(self.vlm, render(self.vlm, template.format(sentence="x")))
+        except CheckpointError as error:
+            raise CheckpointError(f"{checkpoint}: {error}; the claims scorer cannot run") from error
 
     @torch.inference_mode()
     def score(self, batch: Sequence[ImageClaims]) -> list[list[float]]:
@@ -40,11 +39,8 @@ class ClaimsScorer:
             prefix, questions = self._questions(claims)
             prefixes.append(prefix)
             branches.append(questions)
-        answers = branch_next_logprobs(self.vlm, prefixes, branches, [*self._yes, *self._no])
-        cut = len(self._yes)
-        return [
-            [float(torch.logsumexp(row[:cut], 0) - torch.logsumexp(row[cut:], 0)) for row in image] for image in answers
-        ]
+        answers = branch_next_logprobs(self.vlm, prefixes, branches, self._answers.token_ids)
+        return [[float(self._answers.log_odds(row)) for row in image] for image in answers]
 
     def _questions(self, claims: ImageClaims) -> tuple[Prefix, list[list[int]]]:
         """The part that all questions about this image share, and the rest of each."""
@@ -61,20 +57,3 @@ class ClaimsScorer:
         ids = prompt_ids(self.vlm, render(self.vlm, question))
         place = ids.index(image_token)
         return ids[:place] + [image_token] * count + ids[place + 1 :]
-
-    def _first_tokens(self, words: tuple[str, ...]) -> list[int]:
-        """First token of each spelling, as it follows the rendered prompt."""
-        text = render(self.vlm, self.template.format(sentence="x"))
-        encode = self.vlm.tokenizer
-        found = set()
-        for word in words:
-            for glue in ("", " "):
-                bare = encode(text, add_special_tokens=False)["input_ids"]
-                full = encode(text + glue + word, add_special_tokens=False)["input_ids"]
-                if full[: len(bare)] == bare and len(full) > len(bare):
-                    found.add(full[len(bare)])
-        blank = encode(text + " ", add_special_tokens=False)["input_ids"]
-        found -= set(blank[-1:])  # a lone space says neither yes nor no
-        if not found:
-            raise CheckpointError(f"the tokenizer has no token that starts {words[0]!r} after the prompt")
-        return sorted(found)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -23,6 +22,7 @@ from groundtune.preferences.image_preference.regions.instances import kept_insta
 from groundtune.vlm.checkpoints import checkpoint_digest
 
 BOX_THRESHOLD = 0.25  # as Grounding DINO's own post-processing
+_BOXES_A_PASS = 16
 
 
 class GroundingDinoSamFinder:
@@ -89,19 +89,20 @@ class GroundingDinoSamFinder:
         return scores, boxes
 
     def _united(self, boxes: Tensor, image: Image.Image, embedding: Tensor) -> Mask:
-        """Union over boxes [N, 4] of SAM's masks, [H, W]."""
+        """Union over boxes [N, 4] of SAM's masks, [H, W]: the highest mask of every cell is upsampled, so that many
+        boxes in a large image need no full-size map each.
+        """
         prompted = self.sam_processor(images=[image], input_boxes=[boxes.cpu().tolist()], return_tensors="pt")
-        out = self.segmenter(
-            image_embeddings=embedding,
-            input_boxes=prompted["input_boxes"].float().to(embedding.device),
-            multimask_output=False,
+        cells = []
+        for some in prompted["input_boxes"].float().to(embedding.device).split(_BOXES_A_PASS, dim=1):
+            out = self.segmenter(image_embeddings=embedding, input_boxes=some, multimask_output=False)
+            cells.append(check_finite(out.pred_masks.float(), self.name, self.segmenter_path).amax(1, keepdim=True))
+        highest = torch.cat(cells, 1).amax(1, keepdim=True).cpu()  # [1, 1, 1, h, w] logits
+        pixels = self.sam_processor.post_process_masks(
+            highest, prompted["original_sizes"], prompted["reshaped_input_sizes"], binarize=False
         )
-        check_finite(out.pred_masks, self.name, self.segmenter_path)
-        masks = self.sam_processor.post_process_masks(
-            out.pred_masks.float().cpu(), prompted["original_sizes"], prompted["reshaped_input_sizes"], binarize=False
-        )[0]  # [N, 1, H, W] logits
-        united: Mask = (torch.sigmoid(masks) >= self.mask_threshold).flatten(0, 1).any(0).numpy().astype(np.bool_)
-        return united
+        mask: Mask = (torch.sigmoid(pixels[0].reshape(image.height, image.width)) >= self.mask_threshold).numpy()
+        return mask
 
 
 def prompt(text: str) -> str:

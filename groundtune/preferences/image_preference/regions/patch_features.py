@@ -1,7 +1,8 @@
 """Per-patch features of CLIP and SigLIP in the space that images and texts share.
 
-`output`: the last layer's patches, treated as the pooled one is. `value`: the last layer without its attention, in
-which the patches of an ordinary CLIP, trained for its class token alone, look everywhere but at themselves.
+`output`: the last layer's patches, treated as the pooled one is; right for a model that was trained on patches.
+`value`: the last layer without its attention, for an ordinary model, which was trained on whole images alone: its
+output patches gather what is anywhere in the image, and say what is there but not where.
 """
 
 import math
@@ -14,8 +15,8 @@ from torch import Tensor
 PATCH_FEATURES = ("output", "value")
 
 
-def encode_patches(model: Any, inputs: dict[str, Tensor], kind: str) -> Tensor:
-    """Unit features [h, w, D] float32 of one processed image.
+def encode_patches(model: Any, inputs: dict[str, Tensor], kind: str) -> tuple[Tensor, Tensor]:
+    """Unit features of one processed image, float32: of its patches [h, w, D] and of the whole of it [D].
 
     inputs: what the image processor returns for one image: pixel_values [1, 3, H, W], or for SigLIP2 pixel_values
     [1, N, C], pixel_attention_mask and spatial_shapes. kind: one of PATCH_FEATURES.
@@ -23,11 +24,13 @@ def encode_patches(model: Any, inputs: dict[str, Tensor], kind: str) -> Tensor:
     tower = model.vision_model
     layer = tower.encoder.layers[-1]
     seen = tower(**inputs, output_hidden_states=True)
-    hidden, before = seen.last_hidden_state, seen.hidden_states[-2]  # [1, N, D] each
+    hidden, before = seen.last_hidden_state, seen.hidden_states[-2]  # [1, N, width] each
+    pooled = seen.pooler_output[0]
     if model.config.model_type == "clip":
         if kind == "value":
             hidden = _own_value(layer, before)
         features = model.visual_projection(tower.post_layernorm(hidden[0, 1:]))
+        pooled = model.visual_projection(pooled)
         shape = _square(len(features))
     else:  # last_hidden_state has gone through post_layernorm
         if kind == "value":
@@ -38,7 +41,7 @@ def encode_patches(model: Any, inputs: dict[str, Tensor], kind: str) -> Tensor:
         # SigLIP pools by attention; alone with the probe, a patch passes through the head's values and MLP into the
         # space of the pooled vector, whatever the probe asks
         features = tower.head(hidden[0, : shape[0] * shape[1], None])
-    return F.normalize(features.float(), dim=-1).reshape(*shape, -1)
+    return F.normalize(features.float(), dim=-1).reshape(*shape, -1), F.normalize(pooled.float(), dim=-1)
 
 
 def _square(patches: int) -> tuple[int, ...]:

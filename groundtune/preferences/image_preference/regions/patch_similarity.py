@@ -19,7 +19,13 @@ from groundtune.preferences.image_preference.regions.checkpoint_reading import (
 )
 from groundtune.preferences.image_preference.regions.finder import Region
 from groundtune.preferences.image_preference.regions.patch_features import PATCH_FEATURES, encode_patches, unit_texts
-from groundtune.preferences.image_preference.regions.phrase_evidence import evidence, extent, presence
+from groundtune.preferences.image_preference.regions.phrase_evidence import (
+    IMAGE_PRIOR_NATS,
+    PATCH_PRIOR_NATS,
+    evidence,
+    extent,
+    presence,
+)
 from groundtune.preferences.image_preference.regions.pixel_maps import seen_window, to_pixels
 from groundtune.preferences.image_preference.regions.reference_phrases import REFERENCE_PHRASES
 from groundtune.vlm.checkpoints import checkpoint_digest
@@ -29,7 +35,8 @@ _REFERENCES_PER_BATCH = 64
 
 
 class PatchSimilarityFinder:
-    """Score: sigmoid of the best place's evidence less the prior (phrase_evidence). Mask: pixels whose extent,
+    """Score: sigmoid of the evidence (phrase_evidence) less the prior; the evidence of the best place for `output`
+    features, of the whole image for `value` features, which know places better than things. Mask: pixels whose extent,
     upsampled bilinearly from the patches, reaches `mask_threshold`; what a centre crop cut off is never in it. (ours)
 
     One image at a time, one text at a time: a result is the same bit for bit whatever else is asked.
@@ -79,19 +86,24 @@ class PatchSimilarityFinder:
         if not phrases:
             return []
         inputs = self.image_processor(images=[image.convert("RGB")], return_tensors="pt").to(self.model.device)
-        patches = check_finite(
-            encode_patches(self.model, dict(inputs), self.patch_features), self.name, self.checkpoint
-        )
+        patches, pooled = encode_patches(self.model, dict(inputs), self.patch_features)
         scale = self.model.logit_scale.exp()
-        references = scale * patches @ self._references.T  # [h, w, R]
         window = seen_window(self.image_processor, image.size)
         regions = []
         for phrase in phrases:
-            nats = evidence(scale * patches @ self._text(phrase), references)
-            check_finite(nats, self.name, self.checkpoint)
+            nats = self._evidence(scale * patches, phrase)
+            if self.patch_features == "output":
+                score = presence(nats, PATCH_PRIOR_NATS)
+            else:
+                score = presence(self._evidence(scale * pooled[None, None], phrase), IMAGE_PRIOR_NATS)
             pixels = to_pixels(extent(nats).double().cpu().numpy(), window, image.size)
-            regions.append(Region(phrase, pixels >= self.mask_threshold, float(presence(nats))))
+            regions.append(Region(phrase, pixels >= self.mask_threshold, float(score)))
         return regions
+
+    def _evidence(self, features: Tensor, phrase: str) -> Tensor:
+        """[h, w, D] scaled features -> [h, w] nats."""
+        nats = evidence(features @ self._text(phrase), features @ self._references.T)
+        return check_finite(nats, self.name, self.checkpoint)
 
     def _text(self, phrase: str) -> Tensor:
         """[D] unit vector."""

@@ -11,8 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Prior odds (1 in about 8) that a phrase asked for is seen by a patch; set on the demo's `prompts` scenes.
-PRIOR_NATS = 2.0
+# Evidence at which a phrase is as likely there as not. Both were set on the demo's `prompts` scenes: for patches with
+# the demo's CLIP, which is trained on patches, for whole images with a twin of it that is not. An image shows several
+# things that share its evidence, a patch one.
+PATCH_PRIOR_NATS = 2.0
+IMAGE_PRIOR_NATS = -0.5
 # A patch belongs to the phrase down to this much less evidence than its best place; set on the same scenes.
 MARGIN_NATS = 1.5
 
@@ -22,7 +25,7 @@ def evidence(logits: Tensor, references: Tensor) -> Tensor:
 
     The constant is half what the references score on the patch itself and half what they score anywhere in the image:
     the first alone finds every phrase on an empty wall, where nothing scores; the second alone cannot tell a patch that
-    likes every text from one that shows the phrase.
+    likes every text from one that shows the phrase. A whole image is a grid of one patch.
     """
     here = references.logsumexp(-1) - math.log(references.shape[-1])
     anywhere = references.flatten().logsumexp(0) - math.log(references.numel())
@@ -35,9 +38,9 @@ def best_place(nats: Tensor) -> Tensor:
     return F.avg_pool2d(nats[None, None], window, stride=1).amax()
 
 
-def presence(nats: Tensor) -> Tensor:
-    """[h, w] nats -> [] in [0, 1]: the phrase is somewhere in the image."""
-    return torch.sigmoid(best_place(nats) - PRIOR_NATS)
+def presence(nats: Tensor, prior: float) -> Tensor:
+    """[h, w] nats -> [] in [0, 1]: the phrase is somewhere in the image. prior: one of the two above."""
+    return torch.sigmoid(best_place(nats) - prior)
 
 
 def extent(nats: Tensor) -> Tensor:

@@ -41,9 +41,9 @@ def inputs(family: str, rows: int, columns: int, padding: int = 0) -> dict[str, 
 @torch.inference_mode()
 def test_every_patch_gets_a_unit_vector_of_the_text_s_space(family: str, kind: str) -> None:
     tiny = model(family, 2, 3)
-    features = encode_patches(tiny, inputs(family, 3, 3), kind)
+    features, whole = encode_patches(tiny, inputs(family, 3, 3), kind)
     texts = unit_texts(tiny, {"input_ids": torch.tensor([[1, 2, 3, 49]])})
-    assert features.shape == (3, 3, texts.shape[1])
+    assert features.shape == (3, 3, texts.shape[1]) and whole.shape == texts[0].shape
     assert torch.allclose(features.norm(dim=-1), torch.ones(3, 3), atol=1e-5)
 
 
@@ -54,7 +54,9 @@ def test_an_image_of_one_patch_has_that_patch_s_feature(family: str, kind: str) 
     """Attention over one patch is the identity: so features of patches are where features of images are."""
     tiny, seen = model(family, 2, 1), inputs(family, 1, 1)
     image = torch.nn.functional.normalize(tiny.get_image_features(**seen).pooler_output, dim=-1)
-    assert torch.allclose(encode_patches(tiny, seen, kind)[0, 0], image[0], atol=1e-5)
+    patches, whole = encode_patches(tiny, seen, kind)
+    assert torch.allclose(patches[0, 0], image[0], atol=1e-5)
+    assert torch.allclose(whole, image[0], atol=1e-5)
 
 
 @torch.inference_mode()
@@ -65,7 +67,9 @@ def test_clip_s_output_features_are_made_as_its_image_features_are() -> None:
     as_image = tiny.visual_projection(tiny.vision_model.post_layernorm(hidden))[0]
     assert torch.allclose(as_image[0], tiny.get_image_features(**seen).pooler_output[0], atol=1e-5)
     expected = torch.nn.functional.normalize(as_image[1:], dim=-1).reshape(3, 3, -1)
-    assert torch.allclose(encode_patches(tiny, seen, "output"), expected, atol=1e-5)
+    patches, whole = encode_patches(tiny, seen, "output")
+    assert torch.allclose(patches, expected, atol=1e-5)
+    assert torch.allclose(whole, torch.nn.functional.normalize(as_image[0], dim=-1), atol=1e-5)
 
 
 @pytest.mark.parametrize("family", ["clip", "siglip"])
@@ -76,7 +80,7 @@ def test_the_last_layer_s_value_of_a_patch_knows_that_patch_only(family: str) ->
     changed["pixel_values"][:, :, :SIDE, :SIDE] += 1.0
 
     def moved(kind: str) -> Tensor:
-        return (encode_patches(tiny, seen, kind) - encode_patches(tiny, changed, kind)).abs().amax(-1) > 1e-6
+        return (encode_patches(tiny, seen, kind)[0] - encode_patches(tiny, changed, kind)[0]).abs().amax(-1) > 1e-6
 
     assert moved("value").nonzero().tolist() == [[0, 0]]
     assert moved("output").all()
@@ -85,7 +89,7 @@ def test_the_last_layer_s_value_of_a_patch_knows_that_patch_only(family: str) ->
 @torch.inference_mode()
 def test_padding_of_a_flexible_image_does_not_matter_and_is_no_patch() -> None:
     tiny = model("siglip2", 2, 4)
-    exact = encode_patches(tiny, inputs("siglip2", 2, 5), "output")
-    padded = encode_patches(tiny, inputs("siglip2", 2, 5, padding=6), "output")
+    exact, _ = encode_patches(tiny, inputs("siglip2", 2, 5), "output")
+    padded, _ = encode_patches(tiny, inputs("siglip2", 2, 5, padding=6), "output")
     assert exact.shape[:2] == padded.shape[:2] == (2, 5)
     assert torch.allclose(exact, padded, atol=1e-5)

@@ -71,6 +71,15 @@ def test_a_phrase_longer_than_the_text_tower_is_cut(finder: PatchSimilarityFinde
     assert 0 <= region.score <= 1
 
 
+def test_with_value_features_the_whole_image_says_what_is_there() -> None:
+    finder = PatchSimilarityFinder(Path(__file__).parents[5] / CLIP, patch_features="value")
+    images = [render(scene) for scene in SCENES]
+    there = finder.find(images, [[f"{entity.colour} {entity.kind}" for entity in scene.entities] for scene in SCENES])
+    absent = finder.find(images, [absent_kinds(scene)[:4] for scene in SCENES])
+    assert np.mean([region.score >= 0.5 for row in there for region in row]) > 0.7
+    assert np.mean([region.score >= 0.5 for row in absent for region in row]) < 0.3
+
+
 def test_features_of_an_unknown_kind_are_refused() -> None:
     with pytest.raises(SettingError, match="patch_features.*output or value"):
         PatchSimilarityFinder(Path(__file__).parents[5] / CLIP, patch_features="keys")

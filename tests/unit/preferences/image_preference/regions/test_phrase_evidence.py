@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from groundtune.preferences.image_preference.regions.phrase_evidence import best_place, evidence, extent, presence
+from groundtune.preferences.image_preference.regions.phrase_evidence import (
+    IMAGE_PRIOR_NATS,
+    PATCH_PRIOR_NATS,
+    best_place,
+    evidence,
+    extent,
+)
+from groundtune.preferences.image_preference.regions.phrase_evidence import presence as presence_with
 
 
 def scene(seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -13,6 +20,10 @@ def scene(seed: int = 0) -> tuple[Tensor, Tensor]:
     logits, references = torch.randn(6, 6, generator=generator), torch.randn(6, 6, 40, generator=generator)
     logits[2:4, 1:3] += 6.0
     return logits, references
+
+
+def presence(nats: Tensor) -> Tensor:
+    return presence_with(nats, PATCH_PRIOR_NATS)
 
 
 def test_an_offset_that_all_phrases_share_does_not_matter() -> None:
@@ -67,3 +78,11 @@ def test_any_shape_of_grid_is_read(shape: tuple[int, int]) -> None:
     nats = torch.linspace(-3, 3, shape[0] * shape[1]).reshape(shape)
     assert 0 <= presence(nats) <= 1
     assert extent(nats).shape == shape
+
+
+def test_a_whole_image_is_a_grid_of_one_patch() -> None:
+    _, references = scene()
+    whole = references[:1, :1]
+    better, worse = whole[0, 0].max() + 2, whole[0, 0].min()
+    assert presence_with(evidence(better.reshape(1, 1), whole), IMAGE_PRIOR_NATS) > 0.8
+    assert presence_with(evidence(worse.reshape(1, 1), whole), IMAGE_PRIOR_NATS) < 0.2

@@ -68,7 +68,9 @@ def test_grounding_dino_s_boxes_and_sam_s_masks_are_theirs(folders: dict[str, Pa
 
     (region,) = load(folders, "grounding_dino+sam").find([image], [["Red  Cup"]])[0]
     assert region.score == pytest.approx(float(found["scores"].max()), abs=1e-5)
-    assert (region.mask == masks.flatten(0, 1).any(0).numpy()).mean() > 0.999
+    union = masks.flatten(0, 1).any(0).numpy()
+    # the highest mask of every cell is upsampled: never less than the union of the upsampled ones, hardly more
+    assert not (union & ~region.mask).any() and (region.mask == union).mean() > 0.95
     assert 0.02 < region.mask.mean() < 0.98
 
 
@@ -91,7 +93,8 @@ def test_sam3_s_score_and_masks_are_its_own(folders: dict[str, Path]) -> None:
     masks = torch.nn.functional.interpolate(kept, size=size, mode="bilinear") > 0.5
     (region,) = load(folders, "sam3").find([image], [["a cat"]])[0]
     assert region.score == pytest.approx(float(scores.max()), abs=1e-6)
-    assert (region.mask == masks[0].any(0).numpy()).mean() > 0.99
+    union = masks[0].any(0).numpy()
+    assert not (union & ~region.mask).any() and (region.mask == union).mean() > 0.95
     assert 0.02 < region.mask.mean() < 0.98
 
 

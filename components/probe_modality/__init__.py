@@ -1,0 +1,3 @@
+from components.probe_modality.component import probe_modality
+
+__all__ = ["probe_modality"]

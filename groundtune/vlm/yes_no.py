@@ -1,0 +1,56 @@
+"""P(yes) renormalised over yes and no: which tokens begin either answer behind a prompt (ours)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from groundtune.errors import CheckpointError
+from groundtune.vlm.loader import PrefixChecker
+
+_YES = ("Yes", "yes", "YES")
+_NO = ("No", "no", "NO")
+
+
+@dataclass(frozen=True)
+class YesNoTokens:
+    """Ids of the tokens that begin a yes and a no, each in its usual spellings."""
+
+    yes: tuple[int, ...]
+    no: tuple[int, ...]
+
+    @property
+    def token_ids(self) -> list[int]:
+        """What to ask the model for (branch_next_logprobs), in the order that log_odds reads."""
+        return [*self.yes, *self.no]
+
+    def log_odds(self, logprobs: Tensor) -> Tensor:
+        """log P(yes) - log P(no): logprobs [..., K] of token_ids, nats -> [...]. Its logistic is P(yes | yes or no)."""
+        cut = len(self.yes)
+        return torch.logsumexp(logprobs[..., :cut], -1) - torch.logsumexp(logprobs[..., cut:], -1)
+
+
+def yes_no_tokens(reader: PrefixChecker, prompt: str) -> YesNoTokens:
+    """prompt: rendered, ready for the answer; only its end matters. Raises CheckpointError when yes and no begin
+    alike."""
+    yes, no = _first_tokens(reader, prompt, _YES), _first_tokens(reader, prompt, _NO)
+    if set(yes) & set(no):
+        raise CheckpointError("the tokenizer starts yes and no alike, so P(yes) cannot be read")
+    return YesNoTokens(yes, no)
+
+
+def _first_tokens(reader: PrefixChecker, prompt: str, words: tuple[str, ...]) -> tuple[int, ...]:
+    """First token of each spelling, as it follows the rendered prompt."""
+    encode = reader.tokenizer
+    bare = encode(prompt, add_special_tokens=False)["input_ids"]
+    found = set()
+    for word in words:
+        for glue in ("", " "):
+            full = encode(prompt + glue + word, add_special_tokens=False)["input_ids"]
+            if full[: len(bare)] == bare and len(full) > len(bare):
+                found.add(full[len(bare)])
+    blank = encode(prompt + " ", add_special_tokens=False)["input_ids"]
+    found -= set(blank[-1:])  # a lone space says neither yes nor no
+    if not found:
+        raise CheckpointError(f"the tokenizer has no token that starts {words[0]!r} after the prompt")
+    return tuple(sorted(found))

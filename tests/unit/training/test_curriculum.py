@@ -1,0 +1,47 @@
+"""The order of training: stages one after the other, epochs inside them, no step that mixes two."""
+
+import itertools
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundtune.training.curriculum import rate_factor, schedule_of
+
+
+@given(
+    st.lists(st.integers(1, 3), min_size=1, max_size=30), st.sampled_from(["easy_to_hard", "hard_to_easy"]),
+    st.integers(1, 3), st.integers(1, 5), st.integers(0, 5),
+)  # fmt: skip
+def test_stages_follow_each_other_and_no_step_mixes_them(stages, curriculum, epochs, size, seed):
+    made = schedule_of(stages, curriculum, epochs, size, seed)
+    met = [stages[i] for i in made.order]
+    runs = [stage for stage, _ in itertools.groupby(met)]
+    assert runs == sorted(set(stages), reverse=curriculum == "hard_to_easy")
+    assert made.steps == -(-len(made.order) // size)
+    for step in range(made.steps):
+        assert len(set(met[step * size : (step + 1) * size])) == 1
+        assert runs[made.stage_at(step)] == met[step * size]
+    seen = Counter(made.order)
+    assert all(seen[i] >= epochs for i in range(len(stages)))
+    assert len(made.order) < epochs * len(stages) + size * len(runs), "only the last step of a stage is filled up"
+
+
+def test_one_stage_is_the_plain_order_and_shuffled_forgets_the_stages():
+    plain = schedule_of([1] * 7, "easy_to_hard", 2, 4, 3)
+    assert plain.starts == [0] and sorted(plain.order) == sorted([*range(7)] * 2)
+    assert schedule_of([1, 2, 3, 1, 2, 3, 1], "shuffled", 2, 4, 3) == plain
+
+
+def test_the_order_follows_from_the_seed():
+    orders = [tuple(schedule_of([1, 1, 2, 2] * 4, "easy_to_hard", 1, 4, seed).order) for seed in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [("cosine", [0, 0.5, 1, 0.75, 0.25]), ("linear", [0, 0.5, 1, 2 / 3, 1 / 3]), ("constant", [0, 0.5, 1, 1, 1])],
+)
+def test_the_rate_by_hand(schedule, expected):
+    assert [rate_factor(step, 5, 0.4, schedule) for step in range(5)] == pytest.approx(expected)

@@ -17,19 +17,19 @@ class CorruptedPair:
     """image: its row of image_pairs, without the mask. pair: its row of pairs. store: where the corrupted image is.
 
     clean, destroyed: summed log-prob of the chosen answer under the base model given the true and the corrupted image,
-    nats; `destroyed` is None when the image reference does not hold the pair.
+    nats; None when the pair has no tokens or confidence, or the image reference does not hold it.
     """
 
     image: Row
     pair: Row
     store: ImageStore
-    clean: float
+    clean: float | None
     destroyed: float | None
 
     @property
     def drop(self) -> float | None:
         """clean - destroyed, nats: how much the belief in the answer depends on what was destroyed."""
-        return None if self.destroyed is None else self.clean - self.destroyed
+        return None if self.clean is None or self.destroyed is None else self.clean - self.destroyed
 
 
 def corrupted_pairs(run: RunArtifacts, pairs: Sequence[Row]) -> list[CorruptedPair]:
@@ -44,9 +44,15 @@ def corrupted_pairs(run: RunArtifacts, pairs: Sequence[Row]) -> list[CorruptedPa
             pair = known.get(row["pair_id"])
             if pair is not None:
                 image: dict[str, Any] = {name: value for name, value in row.items() if name != "mask"}
-                clean = pair["chosen_confidence"] * len(pair["chosen_tokens"])
-                found.append(CorruptedPair(image, pair, store, clean, sums.get(row["pair_id"])))
+                found.append(CorruptedPair(image, pair, store, _sum_of(pair), sums.get(row["pair_id"])))
     return found
+
+
+def _sum_of(pair: Row) -> float | None:
+    """Summed log-prob of the chosen answer, nats: its confidence is the mean over its tokens."""
+    if pair["chosen_confidence"] is None or not pair["chosen_tokens"]:
+        return None
+    return float(pair["chosen_confidence"] * len(pair["chosen_tokens"]))
 
 
 def drops_of(found: Sequence[CorruptedPair]) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Section "image preferences": what was destroyed in the pictures, and how much the base model's belief hung on it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from groundtune.report.charts.histogram import Group, histogram
 from groundtune.report.corrupted_pairs import CorruptedPair, corrupted_pairs, drops_of
 from groundtune.report.image_gallery import ImageCard, cards_of
 from groundtune.report.run_artifacts import RunArtifacts
-from groundtune.report.wording import count, decimal, percent, plural
+from groundtune.report.wording import count, decimal, fallback, percent, plural
 
 _REGIONS = {
     "keyword": "the regions of the answer’s keywords",
@@ -51,13 +52,31 @@ def image_preferences_of(
     areas = np.array([one.image["area"] for one in found], dtype=np.float64)
     return ImagePreferences(
         how=f"{_manner(settings)} in {_REGIONS.get(settings.get('region', ''), 'regions')}",
-        findings=_findings(found, areas, drops),
+        findings=_findings(found, areas, drops, settings.get("region", "")),
         dependence=_dependence(drops) if drops.size else Markup(""),
         area=_area(areas) if areas.size else Markup(""),
         total=len(found),
         referenced=int(drops.size),
         cards=cards_of(found, prompts, store, settings.get("least_score")),
     )
+
+
+def line_of(run: RunArtifacts, pairs: Sequence[Row]) -> str:
+    """The section in one line of plain text; "" when the run has no image preferences."""
+    if not run.image_pairs:
+        return ""
+    found = corrupted_pairs(run, pairs)
+    if not found:
+        return "no picture was corrupted."
+    region = run.image_pairs[0].settings.get("region", "")
+    reasons = Counter(one.image["fallback"] for one in found if one.image["fallback"])
+    told = ", ".join(f"{fallback(code)} ({count(number)})" for code, number in sorted(reasons.items()))
+    drops = drops_of(found)
+    cost = ""
+    if drops.size:
+        middle = decimal(float(np.median(drops)), 1)
+        cost = f" Before training, the median chosen answer loses {middle} nats of log-prob by it."
+    return f"{_destroyed(found, region)}{f' Why whole: {told}.' if told else ''}{cost}"
 
 
 def _manner(settings: Mapping[str, Any]) -> str:
@@ -85,18 +104,17 @@ def _area(areas: NDArray[np.float64]) -> Markup:
     return histogram("Destroyed share of the pictures", "% of the pixels", groups, (0.0, 100.0), unit="pairs")
 
 
-def _findings(found: list[CorruptedPair], areas: NDArray[np.float64], drops: NDArray[np.float64]) -> list[str]:
+def _findings(
+    found: list[CorruptedPair], areas: NDArray[np.float64], drops: NDArray[np.float64], region: str
+) -> list[str]:
     if not found:
         return []
-    whole = [one for one in found if one.image["fallback"]]
     keywords = [word for one in found for word in one.image["keywords"]]
     lost = sum(not word["found"] for word in keywords)
     said = [
-        f"{count(len(found) - len(whole))} of {plural(len(found), 'pair')} lose what their keywords point to, "
-        f"{count(len(whole))} fall back to the whole picture. The median copy loses "
-        f"{percent(float(np.median(areas)), 0)} of its pixels.",
-        f"{plural(len(keywords), 'keyword')}, {decimal(len(keywords) / len(found), 1)} an answer; "
-        f"{count(lost)} of them ({percent(lost / max(len(keywords), 1), 0)}) were not found and stay untouched.",
+        f"{_destroyed(found, region)} The median copy loses {percent(float(np.median(areas)), 0)} of its pixels.",
+        f"{plural(len(keywords), 'keyword')}, {decimal(len(keywords) / len(found), 1)} an answer; {count(lost)} of "
+        f"them ({percent(lost / max(len(keywords), 1), 0)}) {'was' if lost == 1 else 'were'} not found in the picture.",
     ]
     if drops.size:
         low, middle, high = np.quantile(drops, [0.25, 0.5, 0.75]).tolist()
@@ -107,6 +125,17 @@ def _findings(found: list[CorruptedPair], areas: NDArray[np.float64], drops: NDA
             f"2.3 make it ten times smaller). {_blind(blind, drops.size)}"
         )
     return said
+
+
+def _destroyed(found: list[CorruptedPair], region: str) -> str:
+    """The pairs by what they lose; together they are all."""
+    if region == "whole":
+        return f"All {plural(len(found), 'pair')} lose the whole picture."
+    whole = sum(bool(one.image["fallback"]) for one in found)
+    lost = "random regions" if region == "random" else "what their keywords point to"
+    return (
+        f"Of {plural(len(found), 'pair')}, {count(len(found) - whole)} lose {lost}, {count(whole)} the whole picture."
+    )
 
 
 def _blind(blind: int, pairs: int) -> str:

@@ -28,8 +28,8 @@ def render(
 ) -> str:
     """The HTML text; the same artifacts give the same bytes.
 
-    images_root: where the prompts' pictures are; benchmarks_root: where the evaluation's are. gallery: how many pairs are
-    shown. A picture that cannot be read is replaced by a sentence.
+    images_root: where the prompts' pictures are; benchmarks_root: where the evaluation's are. gallery: how many pairs
+    are shown. A picture that cannot be read is replaced by a sentence.
     """
     scores, pairs = list(run.scores.rows()), list(run.pairs.rows())
     prompts = {row["id"]: row for row in run.prompts.rows()}

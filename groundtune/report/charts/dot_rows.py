@@ -8,8 +8,7 @@ from markupsafe import Markup
 from groundtune.report.charts.figure import Figure, Format, Scale, round_ticks, tick_text
 from groundtune.report.charts.intervals import interval
 
-_ROW = 58.0
-_GAP = 15.0
+_LABEL, _MARK = 26.0, 15.0  # heights: of a row's label, of a dot under it
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,12 @@ def dot_rows(
     rows: Sequence[DotRow],
     format: Format = tick_text,
     *,
+    ticks: Format = tick_text,
     limits: tuple[float, float] | None = None,
     reference: float = 0.0,
 ) -> Markup:
-    """limits: the axis; default holds every interval and `reference`, the level with a meaning, drawn as a line."""
+    """format: of the values, ticks: of the axis. limits: of the axis; default holds every interval and `reference`, the
+    level with a meaning, drawn as a line."""
     marks = [estimate for row in rows for _, _, estimate in row.marks]
     low, high = limits or _reach(marks, reference)
     described = "; ".join(
@@ -37,22 +38,23 @@ def dot_rows(
         for row in rows
         for name, _, mark in row.marks
     )
-    figure = Figure(title, described, height=_ROW * len(rows) + 42, left=6, right=54, top=2, bottom=40)
+    heights = [_LABEL + _MARK * len(row.marks) + 4 for row in rows]
+    figure = Figure(title, described, height=sum(heights) + 46, left=8, right=54, top=2, bottom=40)
     x = figure.x_scale(low, high)
     floor = figure.height - figure.bottom
     for value in round_ticks(low, high, 4):
         figure.line(x(value), figure.top, x(value), floor, "grid")
     figure.line(x(reference), figure.top, x(reference), floor, "zero")
     for index, row in enumerate(rows):
-        _row(figure, x, figure.top + _ROW * index, row, format)
-    figure.x_axis(x, label, 4, format)
+        _row(figure, x, figure.top + sum(heights[:index]), row, format)
+    figure.x_axis(x, label, 4, ticks)
     return figure.render()
 
 
 def _row(figure: Figure, x: Scale, top: float, row: DotRow, format: Format) -> None:
-    figure.text(figure.left, top + 15, row.label, "start", "label named")
+    figure.text(figure.left + 6, top + 15, row.label, "start", "label named")
     for index, (name, kind, mark) in enumerate(row.marks):
-        y = top + 28 + _GAP * index
+        y = top + _LABEL + 2 + _MARK * index
         interval(figure, x, y, mark, kind, f"{row.label}, {name}: {format(mark['value'])}", radius=5.0)
         figure.text(figure.width - figure.right + 12, y + 4, format(mark["value"]), "start", f"figure {kind}")
 

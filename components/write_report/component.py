@@ -1,6 +1,6 @@
 """write_report: one page that tells the whole run, and the before/after table for the KFP UI."""
 
-from typing import List
+from typing import List, Optional
 
 from kfp import dsl
 
@@ -22,6 +22,10 @@ def write_report(
     report: dsl.Output[dsl.HTML],
     summary: dsl.Output[dsl.Markdown],
     metrics: dsl.Output[dsl.Metrics],
+    image_pairs: Optional[dsl.Input[List[dsl.Dataset]]] = None,
+    image_reference: Optional[dsl.Input[List[dsl.Dataset]]] = None,
+    base_probe: Optional[dsl.Input[dsl.Dataset]] = None,
+    aligned_probe: Optional[dsl.Input[dsl.Dataset]] = None,
 ):
     """HTML report, Markdown summary, headline metrics."""
     from groundtune.report import stage
@@ -40,5 +44,9 @@ def write_report(
         summary.path,
         title,
         metrics.path,
+        image_pairs=[shard.path for shard in image_pairs] if image_pairs else [],
+        image_reference=[shard.path for shard in image_reference] if image_reference else [],
+        base_probe=base_probe.path if base_probe else None,
+        aligned_probe=aligned_probe.path if aligned_probe else None,
     )
     metrics.metadata.update(headline)

@@ -1,8 +1,5 @@
-"""The page of a run: reads the artifacts, fills the template, writes one file that needs nothing else."""
+"""The page of a run: reads the artifacts, fills the template; the text needs nothing else."""
 
-import os
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,53 +13,27 @@ from groundtune.report.charts.figure import legend
 from groundtune.report.distributions import distributions_of
 from groundtune.report.flow import flow_of
 from groundtune.report.gallery import bands_of
-from groundtune.report.outcome import Outcome, outcome_of
+from groundtune.report.image_preferences import image_preferences_of
+from groundtune.report.modality_probe import probe_of
+from groundtune.report.outcome import Outcome
 from groundtune.report.provenance import provenance_of
-from groundtune.report.run_artifacts import RunArtifacts, open_run
+from groundtune.report.run_artifacts import RunArtifacts
 from groundtune.report.training_curves import training_of
 
 _TEMPLATE = "page.html.jinja"
 
 
-def run(
-    prompts: Path,
-    candidates: Sequence[Path],
-    scores: Path,
-    pairs: Path,
-    adapter: Path | None,
-    base_answers: Path | None,
-    aligned_answers: Path | None,
-    images_root: str,
-    out: Path,
-    *,
-    title: str = "",
-    gallery: int = 24,
-    benchmarks_root: str = "",
-) -> Path:
-    """Write the page of a run to the file `out`; the same artifacts give the same bytes.
-
-    candidates: all shards. adapter, base_answers, aligned_answers: None when that stage was not run; the page says so.
-    images_root: where the prompts' pictures are; benchmarks_root: where the evaluation's are (default images_root).
-    gallery: how many pairs are shown. Raises ArtifactError when a folder is unfinished or damaged; a picture that
-    cannot be read is replaced by a sentence.
-    """
-    opened = open_run(prompts, candidates, scores, pairs, adapter, base_answers, aligned_answers)
-    text = render(opened, outcome_of(opened), images_root, benchmarks_root or images_root, title, gallery)
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(out)
-    return out
-
-
 def render(
     run: RunArtifacts, outcome: Outcome, images_root: str, benchmarks_root: str, title: str, gallery: int
 ) -> str:
-    """The HTML text."""
+    """The HTML text; the same artifacts give the same bytes.
+
+    images_root: where the prompts' pictures are; benchmarks_root: where the evaluation's are. gallery: how many pairs
+    are shown. A picture that cannot be read is replaced by a sentence.
+    """
     scores, pairs = list(run.scores.rows()), list(run.pairs.rows())
     prompts = {row["id"]: row for row in run.prompts.rows()}
-    anchor = run.adapter.settings.get("anchor_weight") if run.adapter else None
+    store = ImageStore(images_root, attached=run.prompts.files)
     return _environment().get_template(_TEMPLATE).render(
         title=title or f"Run {run.pairs.digest[:12]}",
         model_name=run.model_name,
@@ -74,9 +45,11 @@ def render(
         table=outcomes.table_groups(outcome),
         distributions=distributions_of(scores, pairs),
         sides=legend([("all", "all"), ("chosen", "chosen"), ("rejected", "rejected")]),
-        bands=bands_of(pairs, prompts, ImageStore(images_root, attached=run.prompts.files), gallery),
+        bands=bands_of(pairs, prompts, store, gallery),
         pairs=len(pairs),
-        training=training_of(run.log, anchor),
+        images=image_preferences_of(run, pairs, prompts, store),
+        training=training_of(run.log, run.adapter.settings if run.adapter else {}),
+        probe=probe_of(run),
         changes=changes_of(run, ImageStore(benchmarks_root)),
         provenance=provenance_of(run, title),
     )  # fmt: skip

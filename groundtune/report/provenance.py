@@ -1,5 +1,7 @@
 """Section "provenance": digests, versions, seeds, and the configuration that makes the same run again."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +10,7 @@ import yaml
 from groundtune.artifacts import Artifact
 from groundtune.folder_artifacts import FolderArtifact
 from groundtune.report.run_artifacts import RunArtifacts
+from groundtune.settings.image_preference import FINDERS
 
 COMMAND = "python -m pipelines run align --config run.yaml"
 
@@ -35,19 +38,20 @@ class Provenance:
 
 
 def provenance_of(run: RunArtifacts, title: str) -> Provenance:
-    named = _named(run)
     versions: dict[str, set[str]] = {}
-    for _, artifact in named:
+    for _, artifact in run.named:
         made_by = {"groundtune": artifact.manifest.get("groundtune"), **artifact.manifest.get("packages", {})}
         for package, version in made_by.items():
             versions.setdefault(package, set()).add(str(version))
     seeds = {
-        name.partition(" ")[0] if name.startswith("candidates") else name: artifact.settings["seed"]
-        for name, artifact in named
+        re.sub(r" \d+/\d+$", "", name): artifact.settings["seed"]
+        for name, artifact in run.named
         if "seed" in artifact.settings
     }
+    if probe := run.aligned_probe or run.base_probe:
+        seeds["probe"] = probe.settings.get("probe", {}).get("seed", "")
     return Provenance(
-        sources=[_source(name, artifact) for name, artifact in named],
+        sources=[_source(name, artifact) for name, artifact in run.named],
         versions=[(package, ", ".join(sorted(found))) for package, found in versions.items()],
         seeds=list(seeds.items()),
         configuration=configuration_of(run, title),
@@ -60,20 +64,29 @@ def configuration_of(run: RunArtifacts, title: str) -> str:
     the reader's. The confidence stage's settings only cut the work into batches and are left at their defaults.
     """
     inputs = run.prompts.manifest["parents"]
+    probe = run.aligned_probe or run.base_probe
+    probed = probe.settings if probe else {}
+    image_preference = run.image_pairs[0].settings if run.image_pairs else probed.get("image_preference", {})
+    regions = _region_models(image_preference)
     lines = [
-        "# Every setting of this run. Fill in the four paths; the digests say which files are meant.",
+        f"# Every setting of this run. Fill in the {'' if regions else 'four '}paths; the digests say which files are "
+        "meant.",
         f"prompts: PROMPTS.jsonl  # sha256 {inputs.get('prompts', 'unknown')}",
         f"model: MODEL_FOLDER  # digest {inputs.get('model', 'unknown')}",
         "benchmarks_root: BENCHMARKS_FOLDER",
         "scorers: {contrastive: CLIP_FOLDER}",
         f"num_shards: {max(1, len(run.candidates))}",
+        *regions,
+        *(["image_preferences: true"] if run.image_pairs else []),
     ]
     sections: dict[str, Any] = {
         "prepare": run.prompts.settings,
         "sampling": run.candidates[0].settings if run.candidates else {},
         "alignment": run.scores.settings,
         "selection": run.pairs.settings,
+        "image_preference": image_preference,
         "training": run.adapter.settings if run.adapter else {},
+        "probe": probed.get("probe", {}),
         "evaluation": next((answers.settings for answers in (run.aligned, run.base) if answers), {}),
     }
     filled = {name: settings for name, settings in sections.items() if settings}
@@ -83,21 +96,11 @@ def configuration_of(run: RunArtifacts, title: str) -> str:
     return "\n".join(lines) + "\n" + body
 
 
-def _named(run: RunArtifacts) -> list[tuple[str, Artifact | FolderArtifact]]:
-    several = len(run.candidates) > 1
-    named: list[tuple[str, Artifact | FolderArtifact | None]] = [
-        ("prompts", run.prompts),
-        *(
-            (f"candidates {index + 1}/{len(run.candidates)}" if several else "candidates", shard)
-            for index, shard in enumerate(run.candidates)
-        ),
-        ("scores", run.scores),
-        ("pairs", run.pairs),
-        ("adapter", run.adapter),
-        ("base answers", run.base),
-        ("aligned answers", run.aligned),
-    ]
-    return [(name, artifact) for name, artifact in named if artifact is not None]
+def _region_models(image_preference: Mapping[str, Any]) -> list[str]:
+    """The checkpoints that the region finder needs; patch_similarity takes the contrastive scorer's."""
+    names = FINDERS.get(image_preference.get("finder", "patch_similarity"), ())
+    wanted = [name for name in names if name != "patch_similarity"]
+    return [f"region_models: {{{', '.join(f'{name}: {name.upper()}_FOLDER' for name in wanted)}}}"] if wanted else []
 
 
 def _source(name: str, artifact: Artifact | FolderArtifact) -> Source:

@@ -3,11 +3,12 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from groundtune.artifacts import Artifact, read_artifact
+from groundtune.candidates.combine import read_shards
 from groundtune.errors import ArtifactError
 from groundtune.folder_artifacts import FolderArtifact, read_folder
 
@@ -15,8 +16,29 @@ TRAINING_LOG = "training_log.jsonl"
 
 
 @dataclass(frozen=True)
+class RunPaths:
+    """Where the artifacts of one run are. candidates, image_pairs, image_reference: all shards, in any order.
+
+    None or no shard: that stage was not run, and the page says so or, for image preferences and probes, is silent.
+    """
+
+    prompts: str | Path
+    candidates: Sequence[str | Path]
+    scores: str | Path
+    pairs: str | Path
+    adapter: str | Path | None = None
+    base_answers: str | Path | None = None
+    aligned_answers: str | Path | None = None
+    image_pairs: Sequence[str | Path] = ()
+    image_reference: Sequence[str | Path] = ()
+    base_probe: str | Path | None = None
+    aligned_probe: str | Path | None = None
+
+
+@dataclass(frozen=True)
 class RunArtifacts:
-    """candidates: all shards, in shard order. adapter, base, aligned: None when that stage was not run.
+    """candidates, image_pairs, image_reference: all shards, in shard order; the last two are empty without image
+    preferences. adapter, base, aligned, base_probe, aligned_probe: None when that stage was not run.
 
     log: one record an optimizer step; empty when the adapter has no training log.
     """
@@ -28,7 +50,29 @@ class RunArtifacts:
     adapter: FolderArtifact | None
     base: Artifact | None
     aligned: Artifact | None
-    log: list[dict[str, float]]
+    image_pairs: list[Artifact] = field(default_factory=list)
+    image_reference: list[Artifact] = field(default_factory=list)
+    base_probe: Artifact | None = None
+    aligned_probe: Artifact | None = None
+    log: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def named(self) -> list[tuple[str, Artifact | FolderArtifact]]:
+        """Every artifact that there is, with the name that a person knows it by, in the order of the stages."""
+        single: list[tuple[str, Artifact | FolderArtifact | None]] = [
+            ("prompts", self.prompts),
+            *_numbered("candidates", self.candidates),
+            ("scores", self.scores),
+            ("pairs", self.pairs),
+            *_numbered("image pairs", self.image_pairs),
+            *_numbered("image reference", self.image_reference),
+            ("adapter", self.adapter),
+            ("base answers", self.base),
+            ("aligned answers", self.aligned),
+            ("base probe", self.base_probe),
+            ("aligned probe", self.aligned_probe),
+        ]
+        return [(name, artifact) for name, artifact in single if artifact is not None]
 
     @property
     def model_name(self) -> str:
@@ -42,32 +86,37 @@ class RunArtifacts:
     @property
     def finished(self) -> str:
         """When the last artifact was written, ISO 8601; "" when no manifest says."""
-        opened = [self.prompts, *self.candidates, self.scores, self.pairs, self.adapter, self.base, self.aligned]
-        return max(str(artifact.manifest.get("created", "")) for artifact in opened if artifact is not None)
+        return max(str(artifact.manifest.get("created", "")) for _, artifact in self.named)
 
 
-def open_run(
-    prompts: Path,
-    candidates: Sequence[Path],
-    scores: Path,
-    pairs: Path,
-    adapter: Path | None,
-    base_answers: Path | None,
-    aligned_answers: Path | None,
-) -> RunArtifacts:
-    """Raises ArtifactError when a folder is unfinished, damaged or of another kind."""
-    shards = [read_artifact(path, "candidates") for path in candidates]
-    trained = read_folder(adapter, "adapter") if adapter else None
+def _numbered(name: str, shards: list[Artifact]) -> list[tuple[str, Artifact]]:
+    several = len(shards) > 1
+    return [(f"{name} {number}/{len(shards)}" if several else name, shard) for number, shard in enumerate(shards, 1)]
+
+
+def open_run(paths: RunPaths) -> RunArtifacts:
+    """Raises ArtifactError when a folder is unfinished, damaged or of another kind, or a shard of image preferences is
+    missing."""
+    shards = [read_artifact(path, "candidates") for path in paths.candidates]
+    trained = read_folder(paths.adapter, "adapter") if paths.adapter else None
     return RunArtifacts(
-        prompts=read_artifact(prompts, "prompts"),
+        prompts=read_artifact(paths.prompts, "prompts"),
         candidates=sorted(shards, key=lambda shard: tuple(shard.manifest["shard"])),
-        scores=read_artifact(scores, "scores"),
-        pairs=read_artifact(pairs, "pairs"),
+        scores=read_artifact(paths.scores, "scores"),
+        pairs=read_artifact(paths.pairs, "pairs"),
         adapter=trained,
-        base=read_artifact(base_answers, "answers") if base_answers else None,
-        aligned=read_artifact(aligned_answers, "answers") if aligned_answers else None,
+        base=_read(paths.base_answers, "answers"),
+        aligned=_read(paths.aligned_answers, "answers"),
+        image_pairs=read_shards(paths.image_pairs, "image_pairs"),
+        image_reference=read_shards(paths.image_reference, "image_reference"),
+        base_probe=_read(paths.base_probe, "probe"),
+        aligned_probe=_read(paths.aligned_probe, "probe"),
         log=_read_log(trained.path / TRAINING_LOG) if trained else [],
     )
+
+
+def _read(path: str | Path | None, kind: str) -> Artifact | None:
+    return read_artifact(path, kind) if path else None
 
 
 def _read_log(file: Path) -> list[dict[str, float]]:

@@ -10,7 +10,7 @@ from groundtune.artifacts import write_scalars
 from groundtune.progress import say
 from groundtune.report.outcome import outcome_of, sentence
 from groundtune.report.page import render
-from groundtune.report.run_artifacts import open_run
+from groundtune.report.run_artifacts import RunPaths, open_run
 from groundtune.report.summary import markdown
 
 STAGE = "write_report"
@@ -31,21 +31,33 @@ def run(
     summary: str | Path,
     title: str = "",
     metrics: str | Path = "",
+    *,
+    image_pairs: Sequence[str | Path] = (),
+    image_reference: Sequence[str | Path] = (),
+    base_probe: str | Path | None = None,
+    aligned_probe: str | Path | None = None,
 ) -> dict[str, float]:
     """Write both files and return flat figures for KFP metrics: every compared metric before and after.
 
+    candidates, image_pairs, image_reference: all shards. adapter and what follows it, the last four: None or empty when
+    that stage was not run. images_root: where the prompts' pictures are; benchmarks_root: where the evaluation's are
+    (default images_root). Raises ArtifactError when a folder is unfinished, damaged or of another kind.
     The before/after comparison, the slow part, is made once for both files.
     """
     opened = open_run(
-        Path(prompts),
-        [Path(path) for path in candidates],
-        Path(scores),
-        Path(pairs),
-        Path(adapter) if adapter else None,
-        Path(base_answers) if base_answers else None,
-        Path(aligned_answers) if aligned_answers else None,
-    )
-    read = {"pairs": opened.pairs, "adapter": opened.adapter, "base": opened.base, "aligned": opened.aligned}
+        RunPaths(
+            prompts, candidates, scores, pairs, adapter, base_answers, aligned_answers, image_pairs, image_reference,
+            base_probe, aligned_probe,
+        )
+    )  # fmt: skip
+    read = {
+        "pairs": opened.pairs,
+        "adapter": opened.adapter,
+        "base": opened.base,
+        "aligned": opened.aligned,
+        "base_probe": opened.base_probe,
+        "aligned_probe": opened.aligned_probe,
+    }
     inputs = {name: artifact.digest for name, artifact in read.items() if artifact}
     with tracking.stage(STAGE, settings={"title": title}, inputs=inputs):
         outcome = outcome_of(opened)

@@ -1,38 +1,29 @@
 """The run in a few lines of Markdown, for the KFP UI."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from groundtune.report import wording
+from groundtune.report import image_preferences, modality_probe, wording
 from groundtune.report.flow import Flow, flow_of
-from groundtune.report.outcome import Outcome, cautions, outcome_of, sentence
-from groundtune.report.run_artifacts import RunArtifacts, open_run
+from groundtune.report.outcome import Outcome, cautions, sentence
+from groundtune.report.run_artifacts import RunArtifacts
 
 _SHOWN = ("chairs", "chairi", "recall", "f1", "accuracy")
 
 
-def summary_markdown(
-    prompts: Path,
-    candidates: Sequence[Path],
-    scores: Path,
-    pairs: Path,
-    adapter: Path | None,
-    base_answers: Path | None,
-    aligned_answers: Path | None,
-    *,
-    title: str = "",
-) -> str:
-    """Headline, before/after table and counts. Takes the same artifacts as `page.run`."""
-    run = open_run(prompts, candidates, scores, pairs, adapter, base_answers, aligned_answers)
-    return markdown(run, outcome_of(run), title)
-
-
 def markdown(run: RunArtifacts, outcome: Outcome, title: str) -> str:
-    flow = flow_of(run, list(run.scores.rows()), list(run.pairs.rows()))
+    """Headline, before/after table, counts, and a line each of image preferences and the probe when there are any."""
+    pairs = list(run.pairs.rows())
+    flow = flow_of(run, list(run.scores.rows()), pairs)
     parts = [f"## {_inline(title or f'Run {run.pairs.digest[:12]}')}", f"**{_inline(sentence(outcome))}**"]
     parts += [_inline(note) for note in (*cautions(outcome), outcome.problem) if note]
     if outcome.rows:
         parts.append(_table(outcome))
+    parts += [
+        f"**{name}:** {_inline(line)}"
+        for name, line in (
+            ("Image preferences", image_preferences.line_of(run, pairs)),
+            ("Image dependence", modality_probe.line_of(run)),
+        )
+        if line
+    ]
     parts.append(_counts(flow))
     parts += [f"**Does not fit:** {_inline(problem)}" for problem in flow.problems]
     return "\n\n".join(parts) + "\n"

@@ -17,6 +17,12 @@ METRICS: dict[str, tuple[str, str]] = {
     "unparsed": ("unparsed", "answers that say neither yes nor no"),
 }
 NOT_SHARES = frozenset({"words", "objects"})
+FALLBACKS = {  # column `fallback` of image_pairs: why the whole image was destroyed
+    "no_keyword": "the answer names no thing",
+    "not_found": "none of the keywords was found",
+    "empty_mask": "the keywords were found, but no pixel of them",
+    "whole_image": "the keywords cover nearly the whole image",
+}
 _POPE = {"recall": ("recall", "of what is there, how much was answered with yes")}
 
 
@@ -79,3 +85,16 @@ def plural(number: int, noun: str) -> str:
 def reason(code: str) -> str:
     """ "gap_below_margin" -> "gap below margin"."""
     return code.replace("_", " ")
+
+
+def fallback(code: str) -> str:
+    """Why a whole image was destroyed instead of regions of it."""
+    return FALLBACKS.get(code, reason(code))
+
+
+def difficulties(stages: int) -> list[str]:
+    """Names of a curriculum's stages, from the easiest to the hardest."""
+    if stages == 3:
+        return ["easy", "medium", "hard"]
+    names = [f"stage {number}" for number in range(1, stages + 1)]
+    return [f"{names[0]}, easiest", *names[1:-1], f"{names[-1]}, hardest"] if stages > 1 else names

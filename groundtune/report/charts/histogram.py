@@ -26,9 +26,10 @@ def histogram(
     limits: tuple[float, float],
     bins: int = 24,
     unit: str = "answers",
+    zero: bool = False,
 ) -> Markup:
     """The first group filled, the others as stepped outlines. y: share of the group, so that groups of different
-    sizes compare. Values outside `limits` count in the outermost bins, and none is hidden."""
+    sizes compare. Values outside `limits` count in the outermost bins, and none is hidden. zero: mark the level 0."""
     edges = np.linspace(*limits, bins + 1)
     shares = [_shares(group.values, edges) for group in groups]
     top = max((float(share.max()) for share in shares), default=0.0) or 1.0
@@ -47,6 +48,8 @@ def histogram(
                 points += [(x(edges[bin_index]), y(value)), (x(edges[bin_index + 1]), y(value))]
             points.append((x(edges[-1]), y(0.0)))
             figure.add('<path d="{path}" class="outline {kind}"/>', path=polyline(points), kind=group.kind)
+    if zero:
+        figure.line(x(0.0), figure.top, x(0.0), figure.height - figure.bottom, "zero")
     figure.x_axis(x, label)
     return figure.render()
 

@@ -20,7 +20,7 @@ def interval_plot(
         y = figure.top + 34 * index + 17
         figure.line(figure.left, y, figure.width - figure.right, y, "grid")
         figure.text(figure.left - 10, y + 4, name, "end", "label")
-        _interval(figure, x, y, estimate, kind, f"{name}: {format(estimate['value'])}", radius=6.0)
+        interval(figure, x, y, estimate, kind, f"{name}: {format(estimate['value'])}", radius=6.0)
     floor = figure.height - figure.bottom
     figure.line(figure.left, floor, figure.width - figure.right, floor, "axis")
     for value in round_ticks(x.low, x.high, 4):
@@ -33,13 +33,14 @@ def difference_strip(title: str, estimate: Mapping[str, float], reach: float, ki
     figure = Figure(title, width=150, height=24, left=6, right=6, top=0, bottom=0)
     x = figure.x_scale(-reach, reach)
     figure.line(x(0.0), 2, x(0.0), 22, "zero")
-    _interval(figure, x, 12, estimate, kind, "", radius=4.0)
+    interval(figure, x, 12, estimate, kind, "", radius=4.0)
     return figure.render()
 
 
-def _interval(
+def interval(
     figure: Figure, x: Scale, y: float, estimate: Mapping[str, float], kind: str, name: str, radius: float
 ) -> None:
+    """One estimate at height y; what lies outside the scale sits on its end. name: shown on hover, "" for nothing."""
     ends = sorted(min(max(x(estimate[end]), x.start), x.end) for end in ("low", "high"))
     figure.line(ends[0], y, ends[1], y, f"interval {kind}")
     figure.add(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from groundtune.report.charts.figure import Figure, padded, polyline, tick_text
+from groundtune.report.charts.figure import Figure, Scale, coordinate, padded, polyline, tick_text
 
 _MOST_POINTS = 600  # of one curve; more are invisible at this size
 
@@ -21,6 +21,15 @@ class Curve:
     values: Sequence[float]
 
 
+@dataclass(frozen=True)
+class Span:
+    """A named stretch of steps, both ends included."""
+
+    name: str
+    first: float
+    last: float
+
+
 def line_chart(
     title: str,
     steps: Sequence[float],
@@ -28,14 +37,18 @@ def line_chart(
     *,
     zero: bool = False,
     limits: tuple[float, float] | None = None,
+    spans: Sequence[Span] = (),
 ) -> Markup:
-    """zero: show the level 0 and keep it in range. limits: the range of y; default follows the values."""
+    """zero: show the level 0 and keep it in range. limits: the range of y; default follows the values. spans: bands
+    behind the curves, one beside the other, with their names on top."""
     values = [value for curve in curves for value in curve.values]
     low, high = limits or padded(values, include=(0.0,) if zero else ())
-    figure = Figure(title, "; ".join(_described(curve) for curve in curves), width=320, height=190, left=40, right=8)
+    described = "; ".join([*map(_described, curves), *(f"{one.name}: from step {one.first:g}" for one in spans)])
+    figure = Figure(title, described, width=320, height=190, left=40, right=8, top=26 if spans else 10)
     # A single step is drawn as a point in the middle of its own little axis.
     first, last = (steps[0], steps[-1]) if len(steps) > 1 else (steps[0] - 1, steps[0] + 1)
     x, y = figure.x_scale(first, last), figure.y_scale(low, high)
+    _bands(figure, x, spans)
     figure.y_axis(y)
     if zero:
         figure.line(figure.left, y(0.0), figure.width - figure.right, y(0.0), "zero")
@@ -52,6 +65,20 @@ def line_chart(
             )
     figure.x_axis(x, "optimizer step", format=lambda value: tick_text(value) if float(value).is_integer() else "")
     return figure.render()
+
+
+def _bands(figure: Figure, x: Scale, spans: Sequence[Span]) -> None:
+    """Every second span shaded; they meet halfway between the last step of one and the first of the next."""
+    for index, span in enumerate(spans):
+        start = x((spans[index - 1].last + span.first) / 2) if index else x.start
+        end = x((span.last + spans[index + 1].first) / 2) if index + 1 < len(spans) else x.end
+        if index % 2 == 0:
+            figure.add(
+                '<rect x="{x}" y="{y}" width="{w}" height="{h}" class="span"/>',
+                x=coordinate(start), y=coordinate(figure.top), w=coordinate(end - start),
+                h=coordinate(figure.height - figure.bottom - figure.top),
+            )  # fmt: skip
+        figure.text((start + end) / 2, figure.top - 8, span.name)
 
 
 def moving_mean(values: Sequence[float], half: int) -> list[float]:

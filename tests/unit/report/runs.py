@@ -4,7 +4,7 @@ import json
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from groundtune.digests import canonical_json, digest_file, digest_of
 from groundtune.folder_artifacts import FolderWriter
 from groundtune.preferences import selection
 from groundtune.report import page
+from groundtune.report.outcome import outcome_of
+from groundtune.report.run_artifacts import RunPaths, open_run
 from groundtune.settings import (
     AlignmentScoreSettings,
     EvaluationSettings,
@@ -40,18 +42,24 @@ PROTOCOL = {
 
 @dataclass
 class FakeRun:
-    """Paths of all artifacts of one run, as `page.run` wants them."""
+    """Where all artifacts of one run are. scenes: of the prompts, in their order."""
 
     root: Path
-    paths: dict[str, Any] = field(default_factory=dict)
+    paths: RunPaths
+    scenes: list[Scene]
 
     @property
     def images_root(self) -> str:
         return str(self.root / "images")
 
-    def page(self, out: Path, **options: Any) -> str:
+    def having(self, **paths: Any) -> "FakeRun":
+        """The same run with other artifacts in the place of its own."""
+        return replace(self, paths=replace(self.paths, **paths))
+
+    def page(self, title: str = "", gallery: int = 24) -> str:
         """The rendered page."""
-        return page.run(**self.paths, images_root=self.images_root, out=out, **options).read_text(encoding="utf-8")
+        opened = open_run(self.paths)
+        return page.render(opened, outcome_of(opened), self.images_root, self.images_root, title, gallery)
 
 
 def build(
@@ -64,10 +72,12 @@ def build(
     invention: tuple[float, float] = (0.7, 0.1),
     drift: float = 0.6,
     alter: Callable[[str], str] = str,
+    stages: int = 1,
+    images: bool = False,
 ) -> FakeRun:
     """A whole run. invention: share of false sentences of the base and the aligned model's answers. drift: where the
-    chosen reward ends. alter: applied to every text that a model wrote. steps: 0 leaves out the training log."""
-    run = FakeRun(root)
+    chosen reward ends. alter: applied to every text that a model wrote. steps: 0 leaves out the training log. stages:
+    of the curriculum. images: the training log is one with image preferences (image_runs.py adds their artifacts)."""
     rng = random.Random(7)
     drawn = list(scenes(1, "prompts", prompts + 2))
     (root / "images").mkdir(parents=True)
@@ -76,18 +86,21 @@ def build(
     source = _prompts(root, drawn[:prompts])
     shards = _candidates(root, source, drawn, rng, alter)
     scores = _scores(root, shards, drawn, rng)
-    pairs = selection.run(scores.path, root / "pairs", SelectionSettings(margin=margin))
-    _adapter(root, pairs, steps, drift, rng)
-    run.paths = {
-        "prompts": source.path,
-        "candidates": [shard.path for shard in shards],
-        "scores": scores.path,
-        "pairs": pairs.path,
-        "adapter": root / "adapter",
-        "base_answers": _answers(root, "base", questions, invention[0], alter),
-        "aligned_answers": _answers(root, "aligned", questions, invention[1], alter),
-    }
-    return run
+    pairs = selection.run(scores.path, root / "pairs", SelectionSettings(margin=margin, curriculum_stages=stages))
+    log = [training_record(step, steps, drift, rng) for step in range(1, steps + 1)]
+    if images:
+        log = [with_images(record, stages, steps) for record in log]
+    _adapter(root, pairs, log)
+    paths = RunPaths(
+        prompts=source.path,
+        candidates=[shard.path for shard in shards],
+        scores=scores.path,
+        pairs=pairs.path,
+        adapter=root / "adapter",
+        base_answers=_answers(root, "base", questions, invention[0], alter),
+        aligned_answers=_answers(root, "aligned", questions, invention[1], alter),
+    )
+    return FakeRun(root, paths, drawn[:prompts])
 
 
 def _prompts(root: Path, drawn: list[Scene]) -> Artifact:
@@ -165,6 +178,7 @@ def _scores(root: Path, shards: list[Artifact], drawn: list[Scene], rng: random.
                 "prompt_id": answer["prompt_id"],
                 "candidate_id": answer["candidate_id"],
                 "text": answer["text"],
+                "token_ids": answer["token_ids"],
                 "multiplicity": answer["multiplicity"],
                 "finished": answer["finished"],
                 "mas": 0.5 * sum(marks) / len(marks) + 0.5 * min(marks),
@@ -186,10 +200,9 @@ def _scores(root: Path, shards: list[Artifact], drawn: list[Scene], rng: random.
     return writer.finish(len(rows))
 
 
-def _adapter(root: Path, pairs: Artifact, steps: int, drift: float, rng: random.Random) -> None:
+def _adapter(root: Path, pairs: Artifact, log: list[dict[str, float]]) -> None:
     settings = TrainingSettings(epochs=2, pairs_per_step=16, learning_rate=5e-4, lora_rank=16).to_mapping()
     writer = FolderWriter(root / "adapter", "adapter", settings, {"pairs": pairs.digest, "model": digest_of("m")})
-    log = [training_record(step, steps, drift, rng) for step in range(1, steps + 1)]
 
     def write(folder: Path) -> None:
         (folder / "adapter_model.safetensors").write_bytes(b"weights")
@@ -197,7 +210,7 @@ def _adapter(root: Path, pairs: Artifact, steps: int, drift: float, rng: random.
         if log:
             (folder / "training_log.jsonl").write_text("".join(json.dumps(record) + "\n" for record in log))
 
-    writer.finish(write, {"pairs": len(pairs), "steps": steps})
+    writer.finish(write, {"pairs": len(pairs), "steps": len(log)})
 
 
 def training_record(step: int, steps: int, drift: float, rng: random.Random) -> dict[str, float]:
@@ -212,6 +225,15 @@ def training_record(step: int, steps: int, drift: float, rng: random.Random) -> 
         "accuracy": min(1.0, 0.5 + 0.5 * done + rng.gauss(0, 0.03)), "kl": 0.09 * done + abs(rng.gauss(0, 0.004)),
         "tokens_per_second": 5200 + rng.gauss(0, 80), "grad_norm": 2 - done + abs(rng.gauss(0, 0.2)),
         "learning_rate": 5e-4 * min(1.0, step / max(1, 0.1 * steps)) * 0.5 * (1 + math.cos(math.pi * step / steps)),
+    }  # fmt: skip
+
+
+def with_images(record: dict[str, float], stages: int, steps: int) -> dict[str, float]:
+    """The record as training with image preferences in a curriculum writes it."""
+    gap = 3 * (1 - math.exp(-3 * record["step"] / steps))
+    return {
+        **record, "curriculum_stage": 1 + int((record["step"] - 1) * stages // steps), "reward_image_gap": gap,
+        "reward_corrupted": record["reward_chosen"] - gap, "image_loss": math.log1p(math.exp(-gap)),
     }  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from groundtune.report.answer_changes import changes_of
 from groundtune.report.flow import flow_of
 from groundtune.report.outcome import outcome_of, sentence
 from groundtune.report.provenance import configuration_of
-from groundtune.report.run_artifacts import open_run
-from groundtune.report.summary import summary_markdown
+from groundtune.report.run_artifacts import RunPaths, open_run
+from groundtune.report.summary import markdown
 from groundtune.settings.sections import check_settings
 from tests.unit.report.runs import PROTOCOL, FakeRun, build
 
@@ -60,11 +60,15 @@ class Reader(HTMLParser):
 
 
 def opened(run: FakeRun) -> Any:
-    return open_run(**run.paths)
+    return open_run(run.paths)
 
 
 def without(run: FakeRun, *names: str) -> FakeRun:
-    return FakeRun(run.root, {**run.paths, **dict.fromkeys(names)})
+    return run.having(**dict.fromkeys(names))
+
+
+def markdown_of(run: FakeRun, title: str = "") -> str:
+    return markdown(opened(run), outcome_of(opened(run)), title)
 
 
 def empty(path: Path, kind: str) -> Path:
@@ -74,22 +78,22 @@ def empty(path: Path, kind: str) -> Path:
     return writer.finish(0, results=lambda made: results).path
 
 
-def test_a_run_shows_every_section_and_its_own_numbers(shared: FakeRun, tmp_path: Path) -> None:
-    read = Reader(shared.page(tmp_path / "report", title="Kitchen run", gallery=100))
+def test_a_run_shows_every_section_and_its_own_numbers(shared: FakeRun) -> None:
+    read = Reader(shared.page(title="Kitchen run", gallery=100))
     assert [a["id"] for tag, a in read.tags if tag == "section"] == list(SECTIONS)
     assert {a["href"] for tag, a in read.tags if tag == "a"} == {f"#{name}" for name in SECTIONS}
-    pairs = read_artifact(shared.paths["pairs"], "pairs")
+    pairs = read_artifact(shared.paths.pairs, "pairs")
     assert "Kitchen run" in read.text
     assert f"{len(pairs)} pairs" in read.text
-    assert f"{len(read_artifact(shared.paths['scores'], 'scores'))} scored answers" in read.text
+    assert f"{len(read_artifact(shared.paths.scores, 'scores'))} scored answers" in read.text
     shown = " ".join(read.text.split())
     for pair in pairs.rows():
         assert pair["chosen"] in shown
         assert pair["rejected"] in shown
 
 
-def test_the_page_loads_nothing_and_runs_nothing(shared: FakeRun, tmp_path: Path) -> None:
-    text = shared.page(tmp_path / "report")
+def test_the_page_loads_nothing_and_runs_nothing(shared: FakeRun) -> None:
+    text = shared.page()
     read = Reader(text)
     assert not {"script", "link", "iframe", "object", "embed", "form", "base"} & {tag for tag, _ in read.tags}
     for tag, attributes in read.tags:
@@ -102,21 +106,21 @@ def test_the_page_loads_nothing_and_runs_nothing(shared: FakeRun, tmp_path: Path
 
 def test_what_a_model_wrote_never_becomes_markup(tmp_path: Path) -> None:
     run = build(tmp_path / "run", prompts=20, questions=12, alter=lambda text: text.replace(". ", f". {INJECTION} "))
-    text = run.page(tmp_path / "report", title=INJECTION)
+    text = run.page(title=INJECTION)
     read = Reader(text)
     assert "script" not in {tag for tag, _ in read.tags}
     assert not [a for _, a in read.tags if "onerror" in a]
     assert all((a["src"] or "").startswith("data:image/") for tag, a in read.tags if tag == "img")
     assert INJECTION in read.text, "the answers are shown, as text"
-    shown = summary_markdown(**run.paths, title=INJECTION)
+    shown = markdown_of(run, INJECTION)
     assert "<script" not in shown
     assert "<img" not in shown
 
 
-def test_the_same_artifacts_give_the_same_bytes(shared: FakeRun, tmp_path: Path) -> None:
-    one = shared.page(tmp_path / "a")
-    moved = FakeRun(shared.root, {**shared.paths, "candidates": shared.paths["candidates"][::-1]})
-    assert moved.page(tmp_path / "b") == one
+def test_the_same_artifacts_give_the_same_bytes(shared: FakeRun) -> None:
+    one = shared.page()
+    moved = shared.having(candidates=shared.paths.candidates[::-1])
+    assert moved.page() == one
 
 
 def test_counts_add_up_in_every_stage_and_from_stage_to_stage(shared: FakeRun) -> None:
@@ -134,8 +138,8 @@ def test_counts_add_up_in_every_stage_and_from_stage_to_stage(shared: FakeRun) -
 
 def test_artifacts_of_different_runs_are_called_out_on_the_page(shared: FakeRun, tmp_path: Path) -> None:
     other = build(tmp_path / "other", prompts=20, questions=4, steps=5)
-    mixed = FakeRun(shared.root, {**shared.paths, "pairs": other.paths["pairs"]})
-    read = Reader(mixed.page(tmp_path / "report"))
+    mixed = shared.having(pairs=other.paths.pairs)
+    read = Reader(mixed.page())
     assert "Pairs: made from other scores" in read.text
     assert "Adapter: made from other pairs" in read.text
     assert "scores gave 40, pairs took 20" in read.text
@@ -151,7 +155,7 @@ def test_an_improvement_is_named_only_when_its_interval_excludes_zero(tmp_path: 
     assert "No clear change" in said("same", 0.5, 0.5)
 
 
-def test_answers_that_got_worse_are_shown_beside_those_that_got_better(shared: FakeRun, tmp_path: Path) -> None:
+def test_answers_that_got_worse_are_shown_beside_those_that_got_better(tmp_path: Path) -> None:
     run = build(tmp_path / "run", prompts=6, questions=40, steps=3, invention=(0.5, 0.5))
     changes = changes_of(opened(run), page.ImageStore(run.images_root))
     assert changes is not None
@@ -162,36 +166,36 @@ def test_answers_that_got_worse_are_shown_beside_those_that_got_better(shared: F
         for change, picture in examples:
             assert change.kind == kind
             assert picture.uri
-    text = run.page(tmp_path / "report")
+    text = run.page()
     wrong = changes.examples["more"][0][0].aligned
     assert f'<mark title="not in the picture">{wrong.invented[0]}' in text
 
 
-def test_missing_later_stages_are_named_and_do_not_stop_the_page(shared: FakeRun, tmp_path: Path) -> None:
+def test_missing_later_stages_are_named_and_do_not_stop_the_page(shared: FakeRun) -> None:
     bare = without(shared, "adapter", "base_answers", "aligned_answers")
-    text = Reader(bare.page(tmp_path / "report")).text
+    text = Reader(bare.page()).text
     assert "No adapter was trained." in text
     assert "Neither the base nor the aligned model was evaluated." in text
-    half = Reader(without(shared, "base_answers").page(tmp_path / "report")).text
+    half = Reader(without(shared, "base_answers").page()).text
     assert "The base model was not evaluated" in half
 
 
 def test_an_empty_run_gives_an_honest_page(shared: FakeRun, tmp_path: Path) -> None:
     paths: dict[str, Any] = {name: empty(tmp_path / name, name) for name in ("prompts", "scores", "pairs")}
     paths |= {name: empty(tmp_path / name, "answers") for name in ("base_answers", "aligned_answers")}
-    paths |= {"candidates": [empty(tmp_path / "candidates", "candidates")], "adapter": None}
-    run = FakeRun(shared.root, paths)
-    text = Reader(run.page(tmp_path / "report")).text
+    paths |= {"candidates": [empty(tmp_path / "candidates", "candidates")]}
+    run = FakeRun(shared.root, RunPaths(**paths), [])
+    text = Reader(run.page()).text
     for words in (
         "Not measured", "No answer was scored", "No pair was selected", "No adapter was trained", "holds no answers",
     ):  # fmt: skip
         assert words in text
-    assert "| Pairs | 0 pools | 0 pairs | none |" in summary_markdown(**paths)
+    assert "| Pairs | 0 pools | 0 pairs | none |" in markdown_of(run)
 
 
 def test_a_run_without_pairs_counts_the_reasons(tmp_path: Path) -> None:
     run = build(tmp_path / "run", prompts=12, questions=6, margin=0.99, steps=0)
-    text = Reader(run.page(tmp_path / "report")).text
+    text = Reader(run.page()).text
     assert "0 pairs" in text
     assert "gap below margin" in text
     assert "No pair was selected" in text
@@ -200,12 +204,12 @@ def test_a_run_without_pairs_counts_the_reasons(tmp_path: Path) -> None:
 
 def test_evaluations_that_do_not_compare_show_figures_without_a_verdict(shared: FakeRun, tmp_path: Path) -> None:
     changed = tmp_path / "aligned"
-    shutil.copytree(shared.paths["aligned_answers"], changed)
+    shutil.copytree(shared.paths.aligned_answers, changed)
     manifest = json.loads((changed / "manifest.json").read_text())
     manifest["results"]["identity"]["protocol"] = {**PROTOCOL, "decoding": {"caption": "sampled"}}
     (changed / "manifest.json").write_text(json.dumps(manifest))
-    run = FakeRun(shared.root, {**shared.paths, "aligned_answers": changed})
-    text = Reader(run.page(tmp_path / "report")).text
+    run = shared.having(aligned_answers=changed)
+    text = Reader(run.page()).text
     assert "The two evaluations cannot be compared" in text
     assert "were not evaluated alike: decoding" in text
     assert "not computed" in text
@@ -213,31 +217,31 @@ def test_evaluations_that_do_not_compare_show_figures_without_a_verdict(shared: 
 
 def test_a_chosen_reward_below_zero_is_explained(tmp_path: Path) -> None:
     sinking = build(tmp_path / "a", prompts=6, questions=4, drift=-1.3)
-    text = Reader(sinking.page(tmp_path / "report")).text
+    text = Reader(sinking.page()).text
     assert "The chosen reward is below zero. That is no bug" in text
     assert "likelihood displacement" in text
 
 
 def test_a_log_with_holes_still_draws_its_curves(shared: FakeRun, tmp_path: Path) -> None:
     folder = tmp_path / "adapter"
-    shutil.copytree(shared.paths["adapter"], folder)
+    shutil.copytree(shared.paths.adapter, folder)
     log = folder / "training_log.jsonl"
     second = '{"step": 2, "loss": NaN, "reward_chosen": 0.1, "reward_rejected": -0.1}'
     log.write_text(second + '\n{"step": 1, "loss": 1.0}\n')
-    run = FakeRun(shared.root, {**shared.paths, "adapter": folder})
-    text = run.page(tmp_path / "report")
+    run = shared.having(adapter=folder)
+    text = run.page()
     assert "2 optimizer steps" in Reader(text).text
     assert not re.search(r"[\"ML ]nan\b", text)
     log.write_text('{"step": 1}\nnot json\n')
     with pytest.raises(ArtifactError, match=r"training_log.jsonl:2: not JSON"):
-        run.page(tmp_path / "report")
+        run.page()
 
 
 def test_a_lost_or_changed_picture_is_replaced_by_the_reason(tmp_path: Path) -> None:
     run = build(tmp_path / "run", prompts=6, questions=4, steps=2)
     (run.root / "images" / "0001.png").unlink()
     (run.root / "images" / "0002.png").write_bytes((run.root / "images" / "0003.png").read_bytes())
-    text = Reader(run.page(tmp_path / "report")).text
+    text = Reader(run.page()).text
     assert "does not exist below the data root" in text
     assert "changed since prepare_prompts read it" in text
 
@@ -250,10 +254,10 @@ def test_the_default_gallery_stays_under_three_megabytes_with_photographs(tmp_pa
     photograph = Image.merge("RGB", [noise, noise.transpose(Image.Transpose.ROTATE_180), noise])
     for file in (run.root / "images").iterdir():
         photograph.save(file, compress_level=0)
-    prompts = read_artifact(run.paths["prompts"], "prompts")
+    prompts = read_artifact(run.paths.prompts, "prompts")
     rows = [{**row, "image_sha256": ""} for row in prompts.rows()]
-    run.paths["prompts"] = rewritten(prompts, tmp_path / "prompts", rows)
-    text = run.page(tmp_path / "report")
+    run = run.having(prompts=rewritten(prompts, tmp_path / "prompts", rows))
+    text = run.page()
     assert text.count("data:image/jpeg") >= 24
     assert len(text.encode()) < 3_000_000
 
@@ -264,8 +268,8 @@ def rewritten(source: Artifact, path: Path, rows: list[dict[str, Any]]) -> Path:
     return writer.finish(len(rows)).path
 
 
-def test_every_chart_is_well_formed_and_says_what_it_shows(shared: FakeRun, tmp_path: Path) -> None:
-    charts = re.findall(r"<svg.*?</svg>", shared.page(tmp_path / "report"), re.DOTALL)
+def test_every_chart_is_well_formed_and_says_what_it_shows(shared: FakeRun) -> None:
+    charts = re.findall(r"<svg.*?</svg>", shared.page(), re.DOTALL)
     assert len(charts) >= 12
     for chart in charts:
         tree = ElementTree.fromstring(chart)
@@ -294,11 +298,10 @@ def test_the_printed_configuration_holds_the_settings_of_the_run(shared: FakeRun
 def test_the_stage_writes_page_and_summary_and_returns_flat_figures(shared: FakeRun, tmp_path: Path) -> None:
     from groundtune.report import stage
 
-    paths = [str(shared.paths[name]) if name != "candidates" else [str(p) for p in shared.paths[name]] for name in (
-        "prompts", "candidates", "scores", "pairs", "adapter", "base_answers", "aligned_answers",
-    )]  # fmt: skip
     out, summary = tmp_path / "deep" / "report", tmp_path / "deep" / "summary"
-    figures = stage.run(*paths, shared.images_root, "", str(out), str(summary), "T")  # type: ignore[arg-type]
+    figures = stage.run(
+        **vars(shared.paths), images_root=shared.images_root, benchmarks_root="", report=out, summary=summary, title="T"
+    )
     assert figures["chair.chairs.aligned"] < figures["chair.chairs.base"]
     assert all(isinstance(value, float) for value in figures.values())
     assert out.read_text().startswith("<!doctype html>")
@@ -308,7 +311,7 @@ def test_the_stage_writes_page_and_summary_and_returns_flat_figures(shared: Fake
     assert "| Pairs | 40 pools |" in shown
 
 
-def test_the_report_needs_neither_torch_nor_transformers(shared: FakeRun) -> None:
+def test_the_report_needs_neither_torch_nor_transformers() -> None:
     code = "import sys, groundtune.report.stage; print(sorted({'torch', 'transformers', 'peft'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

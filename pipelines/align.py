@@ -37,6 +37,11 @@ class Result(NamedTuple):
     aligned_answers: dsl.Dataset
 
 
+def _collected(made: dict[str, Any]) -> dict[str, dsl.Collected]:
+    """All shards of each output. The compiler rewrites a Collected in place: every consumer gets its own."""
+    return {name: dsl.Collected(task.outputs[name]) for name, task in made.items()}
+
+
 def _define(image_preferences: bool) -> Any:
     """The pipeline, with or without the stages of image preferences."""
     name = "groundtune-align-with-images" if image_preferences else "groundtune-align"
@@ -129,7 +134,7 @@ def _define(image_preferences: bool) -> Any:
                     settings=confidence,
                 )
             )
-        # the compiler rewrites a Collected in place: every consumer gets its own
+        # see _collected: every consumer gets a Collected of its own
         scored = on_cpu(
             combine_scores(
                 candidates=dsl.Collected(sampled.outputs["candidates"]),
@@ -139,7 +144,7 @@ def _define(image_preferences: bool) -> Any:
             )
         )
         selected = on_cpu(select_pairs(scores=scored.outputs["scores"], settings=selection))
-        with_images: dict[str, Any] = {}
+        made: dict[str, Any] = {}  # name of an output of the image stages -> the task that makes it
         if image_preferences:
             with dsl.ParallelFor(ready.outputs["Output"]) as shard:
                 corrupted = on_gpu(
@@ -163,10 +168,7 @@ def _define(image_preferences: bool) -> Any:
                         settings=confidence,
                     )
                 )
-            with_images = {
-                "image_pairs": dsl.Collected(corrupted.outputs["image_pairs"]),
-                "image_reference": dsl.Collected(referred.outputs["image_reference"]),
-            }
+            made = {"image_pairs": corrupted, "image_reference": referred}
         trained = on_gpu(
             train_dpo(
                 prompts=ready.outputs["prepared"],
@@ -176,7 +178,7 @@ def _define(image_preferences: bool) -> Any:
                 model=model,
                 model_digest=model_digest,
                 settings=training,
-                **with_images,
+                **_collected(made),
             )
         )
         asked = {
@@ -215,6 +217,9 @@ def _define(image_preferences: bool) -> Any:
                 images_root=images_root,
                 benchmarks_root=benchmarks_root,
                 title=title,
+                base_probe=base_probe.outputs["probe"],
+                aligned_probe=aligned_probe.outputs["probe"],
+                **_collected(made),
             )
         )
         with dsl.If(register == True, name="register"):  # noqa: E712  KFP compares a parameter, not a Python bool

@@ -30,7 +30,6 @@ def run(
     settings: EvaluationSettings | Mapping[str, Any],
     *,
     adapter: str = "",
-    state: str = "",
 ) -> Artifact:
     """Answer, score, and write an `answers` artifact whose manifest holds the metrics with their intervals.
 
@@ -51,7 +50,7 @@ def run(
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
         # An unfinished evaluation starts again on another device or in another precision: no mixed answers.
         engine = {"dtype": str(vlm.dtype), "device": vlm.device.type}
-        writer = ArtifactWriter(Path(out), "answers", settings.to_mapping(), parents, state, extra=engine)
+        writer = ArtifactWriter(Path(out), "answers", settings.to_mapping(), parents, extra=engine)
         progress = Progress(STAGE, len(questions), "questions")
         for index, part in parts_of(questions, settings.questions_per_part):
             if writer.has_part(index):

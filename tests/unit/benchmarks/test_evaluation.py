@@ -86,11 +86,12 @@ def test_a_killed_evaluation_resumes_to_the_same_digest(tmp_path: Path, model: s
     state = tmp_path / "state"
     program = (
         "import json, sys; from groundtune.benchmarks.evaluation import run; "
-        "run(sys.argv[1], sys.argv[2], sys.argv[3], json.loads(sys.argv[4]), state=sys.argv[5])"
+        "run(sys.argv[1], sys.argv[2], sys.argv[3], json.loads(sys.argv[4]))"
     )
     given = json.dumps({**SETTINGS, **chosen})
-    command = [sys.executable, "-c", program, str(root), model, str(tmp_path / "out"), given, str(state)]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    command = [sys.executable, "-c", program, str(root), model, str(tmp_path / "out"), given]
+    here = {**os.environ, "OMP_NUM_THREADS": "1", "GROUNDTUNE_STATE": str(state)}
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=here)
     patience = time.monotonic() + 120
     while child.poll() is None and len(list(state.rglob("part-*.parquet"))) < 4 and time.monotonic() < patience:
         time.sleep(0.01)
@@ -104,7 +105,8 @@ def test_a_killed_evaluation_resumes_to_the_same_digest(tmp_path: Path, model: s
     publish = storage.publish_file
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(storage, "publish_file", lambda file, uri: (rewritten.append(Path(uri).name), publish(file, uri)))
-        resumed = run(str(root), model, tmp_path / "out", settings(**chosen), state=str(state))
+        patch.setenv("GROUNDTUNE_STATE", str(state))
+        resumed = run(str(root), model, tmp_path / "out", settings(**chosen))
     assert not done.keys() & set(rewritten)  # finished parts were not answered again
     assert resumed.digest == whole.digest
     assert resumed.results["benchmarks"] == whole.results["benchmarks"]
@@ -206,11 +208,14 @@ def test_batches_hold_one_kind_and_keep_the_questions_of_an_image_together() -> 
     assert sorted(q.record_id for batch in found for q in batch) == sorted(q.record_id for q in questions)
 
 
-def test_questions_images_model_and_state_may_lie_in_s3(tmp_path: Path, model: str, bucket: str) -> None:
+def test_questions_images_model_and_state_may_lie_in_s3(
+    tmp_path: Path, model: str, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = write_world(tmp_path / "world")
     storage.publish_folder(root, f"{bucket}/benchmarks")
     storage.publish_folder(Path(model), f"{bucket}/model")
     here = run(str(root), model, tmp_path / "here", settings())
-    there = run(f"{bucket}/benchmarks", f"{bucket}/model", tmp_path / "there", settings(), state=f"{bucket}/state")
+    monkeypatch.setenv("GROUNDTUNE_STATE", f"{bucket}/state")
+    there = run(f"{bucket}/benchmarks", f"{bucket}/model", tmp_path / "there", settings())
     assert there.digest == here.digest
     assert storage.list_files(f"{bucket}/state") == []

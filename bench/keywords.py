@@ -21,11 +21,11 @@ from bench.machine import describe
 from groundtune.demo.captions import biased_claims, caption, draw_style
 from groundtune.demo.world import scenes
 from groundtune.errors import SettingError
-from groundtune.preferences.image_preference.keywords import keywords_of
-from groundtune.preferences.image_preference.phrases import Tagger
-from groundtune.preferences.image_preference.taggers import load_tagger
-from groundtune.preferences.image_preference.topics import topics_of
-from groundtune.preferences.image_preference.word_graph import page_ranks, word_graph
+from groundtune.preferences.image_preference.keywords.phrases import Tagger
+from groundtune.preferences.image_preference.keywords.ranking import keywords_of
+from groundtune.preferences.image_preference.keywords.taggers import load_tagger
+from groundtune.preferences.image_preference.keywords.topics import topics_of
+from groundtune.preferences.image_preference.keywords.word_graph import page_ranks, word_graph
 from groundtune.settings import ImagePreferenceSettings
 
 OUT = Path("bench/results/keywords.json")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from PIL import Image
 
 from groundtune.artifacts import Row, parts_of
-from groundtune.preferences.image_preference.keywords import keywords_of
+from groundtune.preferences.image_preference.keywords.phrases import Tagger
+from groundtune.preferences.image_preference.keywords.ranking import keywords_of
+from groundtune.preferences.image_preference.keywords.taggers import load_tagger
 from groundtune.preferences.image_preference.pair_images import region_of
-from groundtune.preferences.image_preference.phrases import Tagger
 from groundtune.preferences.image_preference.regions.finder import Mask, RegionFinder
 from groundtune.preferences.image_preference.regions.load import load_finder
-from groundtune.preferences.image_preference.taggers import load_tagger
 from groundtune.settings import ImagePreferenceSettings
 
 

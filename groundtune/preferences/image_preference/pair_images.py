@@ -11,7 +11,7 @@ from groundtune.artifacts import Row
 from groundtune.errors import RecordError
 from groundtune.images import ATTACHED
 from groundtune.preferences.image_preference import corruption
-from groundtune.preferences.image_preference.keywords import Keyword
+from groundtune.preferences.image_preference.keywords.ranking import Keyword
 from groundtune.preferences.image_preference.masks import to_runs
 from groundtune.preferences.image_preference.regions.finder import Mask, Region
 from groundtune.settings import ImagePreferenceSettings

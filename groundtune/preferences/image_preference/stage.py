@@ -9,12 +9,12 @@ from groundtune import tracking
 from groundtune.artifacts import Artifact, ArtifactWriter, Row, parse_shard, parts_of, read_artifact, reject, shard_of
 from groundtune.errors import RecordError, TooManyRejected
 from groundtune.images import ImageStore
-from groundtune.preferences.image_preference.keywords import keywords_of
+from groundtune.preferences.image_preference.keywords.phrases import Tagger
+from groundtune.preferences.image_preference.keywords.ranking import keywords_of
+from groundtune.preferences.image_preference.keywords.taggers import load_tagger
 from groundtune.preferences.image_preference.pair_images import FALLBACKS, image_pair
-from groundtune.preferences.image_preference.phrases import Tagger
 from groundtune.preferences.image_preference.regions.finder import RegionFinder
 from groundtune.preferences.image_preference.regions.load import load_finder
-from groundtune.preferences.image_preference.taggers import load_tagger
 from groundtune.progress import Progress, say, shard_label
 from groundtune.settings import ImagePreferenceSettings
 

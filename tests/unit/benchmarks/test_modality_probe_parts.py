@@ -16,7 +16,7 @@ from groundtune.benchmarks.modality_probe.pairs import BranchSums, image_reward,
 from groundtune.benchmarks.modality_probe.questions import asked_about, lift
 from groundtune.benchmarks.modality_probe.results import estimate_of, results_of, table_of
 from groundtune.benchmarks.modality_probe.views import destroyed, removed
-from groundtune.preferences.image_preference.taggers import load_tagger
+from groundtune.preferences.image_preference.keywords.taggers import load_tagger
 from groundtune.records import PROBE as SCHEMA
 from groundtune.settings import EvaluationSettings, ImagePreferenceSettings, ProbeSettings
 from tests.unit.benchmarks.probe_world import EVALUATION, REGIONS, AnywhereFinder, ColourFinder, draw, write_scenes

@@ -15,10 +15,10 @@ from groundtune.demo.language import mentions
 from groundtune.demo.world import Scene
 from groundtune.digests import digest_of
 from groundtune.folder_artifacts import FolderWriter, read_folder
-from groundtune.preferences.image_preference.keywords import Keyword, extract_keywords
+from groundtune.preferences.image_preference.keywords.ranking import Keyword, extract_keywords
+from groundtune.preferences.image_preference.keywords.taggers import load_tagger
 from groundtune.preferences.image_preference.pair_images import image_pair
 from groundtune.preferences.image_preference.regions.finder import Region
-from groundtune.preferences.image_preference.taggers import load_tagger
 from groundtune.settings import ImagePreferenceSettings, ProbeSettings
 from tests.unit.report.runs import FakeRun, build
 

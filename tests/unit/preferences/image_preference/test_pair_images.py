@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from groundtune.errors import RecordError
-from groundtune.preferences.image_preference.keywords import Keyword
+from groundtune.preferences.image_preference.keywords.ranking import Keyword
 from groundtune.preferences.image_preference.masks import from_runs
 from groundtune.preferences.image_preference.pair_images import image_pair, region_of
 from groundtune.preferences.image_preference.regions.finder import Region

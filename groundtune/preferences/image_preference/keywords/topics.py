@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from groundtune.preferences.image_preference.phrases import Phrase
+from groundtune.preferences.image_preference.keywords.phrases import Phrase
 
 _ROUNDING = 1e-9  # of means of shares
 _TAKEN = -1.0  # less than any overlap: a group is not compared with itself, nor with one that has gone into another

@@ -10,8 +10,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, Token
 
 from groundtune.errors import SettingError
-from groundtune.preferences.image_preference.phrases import Kind, Phrase, Word, join_phrases, words_of
-from groundtune.preferences.image_preference.word_similarity import TRIGRAMS, trigram_cosines, vector_cosines
+from groundtune.preferences.image_preference.keywords.phrases import Kind, Phrase, Word, join_phrases, words_of
+from groundtune.preferences.image_preference.keywords.word_similarity import TRIGRAMS, trigram_cosines, vector_cosines
 
 _NOT_NEEDED = ("parser", "ner", "lemmatizer", "senter", "entity_ruler", "entity_linker", "textcat")
 _BATCH = 128  # texts that the pipeline tags together

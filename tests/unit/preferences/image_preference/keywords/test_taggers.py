@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from groundtune.errors import SettingError
-from groundtune.preferences.image_preference.taggers import load_tagger
+from groundtune.preferences.image_preference.keywords.taggers import load_tagger
 from groundtune.settings import ImagePreferenceSettings
 
 

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundtune.errors import SettingError
-from groundtune.preferences.image_preference.keywords import extract_keywords, keywords_of, rank_phrases
-from groundtune.preferences.image_preference.phrases import Phrase
-from groundtune.preferences.image_preference.plain_tagger import PlainTagger
-from groundtune.preferences.image_preference.topics import topics_of
-from groundtune.preferences.image_preference.word_graph import edge_weights, page_ranks, word_graph
-from groundtune.preferences.image_preference.word_similarity import trigram_cosines, vector_cosines
+from groundtune.preferences.image_preference.keywords.phrases import Phrase
+from groundtune.preferences.image_preference.keywords.plain_tagger import PlainTagger
+from groundtune.preferences.image_preference.keywords.ranking import extract_keywords, keywords_of, rank_phrases
+from groundtune.preferences.image_preference.keywords.topics import topics_of
+from groundtune.preferences.image_preference.keywords.word_graph import edge_weights, page_ranks, word_graph
+from groundtune.preferences.image_preference.keywords.word_similarity import trigram_cosines, vector_cosines
 from groundtune.settings import ImagePreferenceSettings
-from tests.unit.preferences.image_preference.captions import GOLDEN
+from tests.unit.preferences.image_preference.keywords.captions import GOLDEN
 
 tagger = PlainTagger()
 defaults = ImagePreferenceSettings()

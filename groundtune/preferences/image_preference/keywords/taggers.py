@@ -3,8 +3,8 @@
 from importlib.util import find_spec
 
 from groundtune.errors import SettingError
-from groundtune.preferences.image_preference.phrases import Tagger
-from groundtune.preferences.image_preference.plain_tagger import PlainTagger
+from groundtune.preferences.image_preference.keywords.phrases import Tagger
+from groundtune.preferences.image_preference.keywords.plain_tagger import PlainTagger
 from groundtune.settings.image_preference import ImagePreferenceSettings
 
 
@@ -22,7 +22,7 @@ def load_tagger(settings: ImagePreferenceSettings) -> Tagger:
         raise SettingError(
             "spacy_model", settings.spacy_model, "spaCy installed (pip install 'groundtune[text]'), or tagger=plain"
         )
-    from groundtune.preferences.image_preference import spacy_tagger
+    from groundtune.preferences.image_preference.keywords import spacy_tagger
 
     if settings.tagger == "auto" and not spacy_tagger.is_installed(settings.spacy_model):
         return PlainTagger()

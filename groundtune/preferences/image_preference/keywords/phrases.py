@@ -14,8 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from groundtune.preferences.image_preference.stems import stem
-from groundtune.preferences.image_preference.unlocatable import is_amount, is_unlocatable
+from groundtune.preferences.image_preference.keywords.stems import stem
+from groundtune.preferences.image_preference.keywords.unlocatable import is_amount, is_unlocatable
 
 # A phrase keeps the words nearest to its head. Longer runs of nouns are lists without commas or another language.
 MOST_WORDS = 4

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from groundtune.preferences.image_preference import plain_words as lists
-from groundtune.preferences.image_preference.phrases import Kind, Phrase, Word, join_phrases, words_of
-from groundtune.preferences.image_preference.word_roles import Role, is_plural, role_of
-from groundtune.preferences.image_preference.word_similarity import TRIGRAMS, trigram_cosines
+from groundtune.preferences.image_preference.keywords import plain_words as lists
+from groundtune.preferences.image_preference.keywords.phrases import Kind, Phrase, Word, join_phrases, words_of
+from groundtune.preferences.image_preference.keywords.word_roles import Role, is_plural, role_of
+from groundtune.preferences.image_preference.keywords.word_similarity import TRIGRAMS, trigram_cosines
 
 
 class PlainTagger:

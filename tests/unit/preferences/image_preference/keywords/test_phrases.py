@@ -2,8 +2,8 @@
 
 import pytest
 
-from groundtune.preferences.image_preference.phrases import Kind, Phrase, join_phrases, words_of
-from groundtune.preferences.image_preference.stems import stem
+from groundtune.preferences.image_preference.keywords.phrases import Kind, Phrase, join_phrases, words_of
+from groundtune.preferences.image_preference.keywords.stems import stem
 
 KINDS = {"a": Kind.ADJECTIVE, "n": Kind.NOUN, ".": Kind.OTHER}
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from groundtune.demo.captions import biased_claims, caption, draw_style
 from groundtune.demo.language import mentions, noun_phrase
 from groundtune.demo.world import scenes
-from groundtune.preferences.image_preference.phrases import words_of
-from groundtune.preferences.image_preference.plain_tagger import PlainTagger
-from tests.unit.preferences.image_preference.captions import GOLDEN
+from groundtune.preferences.image_preference.keywords.phrases import words_of
+from groundtune.preferences.image_preference.keywords.plain_tagger import PlainTagger
+from tests.unit.preferences.image_preference.keywords.captions import GOLDEN
 
 tagger = PlainTagger()
 

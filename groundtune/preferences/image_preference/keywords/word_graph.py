@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundtune.errors import SettingError
-from groundtune.preferences.image_preference.phrases import Phrase
+from groundtune.preferences.image_preference.keywords.phrases import Phrase
 
 # No edge vanishes, however strong the decay: the graph stays complete between topics.
 _LEAST_WEIGHT = 1e-150

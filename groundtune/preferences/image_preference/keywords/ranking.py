@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from groundtune.preferences.image_preference.phrases import Phrase, Tagger
-from groundtune.preferences.image_preference.topics import topics_of
-from groundtune.preferences.image_preference.word_graph import page_ranks, word_graph
+from groundtune.preferences.image_preference.keywords.phrases import Phrase, Tagger
+from groundtune.preferences.image_preference.keywords.topics import topics_of
+from groundtune.preferences.image_preference.keywords.word_graph import page_ranks, word_graph
 from groundtune.settings.image_preference import ImagePreferenceSettings
 
 _DIGITS = 9  # ranks that agree in so many are equal, and the earlier phrase goes first

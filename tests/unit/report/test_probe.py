@@ -119,6 +119,7 @@ def test_dots_stand_in_the_order_of_their_values_on_one_axis() -> None:
     svg = dot_rows("t <b>", "share", [DotRow("a <i> row", marks), DotRow("next", [marks[1]])], limits=(0.0, 1.0))
     xs = [float(value) for value in re.findall(r'cx="([\d.]+)"', svg)]
     assert xs[0] < xs[1] == xs[2]
+    assert re.findall(r'text-anchor="middle" class="tick">([^<]+)<', svg) == ["0", "0.5", "1"]
     assert "<b>" not in svg
     assert "<i>" not in svg
     wide = dot_rows("t", "times", [DotRow("row", [("base", "base", estimate(1.4))])], reference=1.0)

@@ -312,6 +312,6 @@ def test_the_stage_writes_page_and_summary_and_returns_flat_figures(shared: Fake
 
 
 def test_the_report_needs_neither_torch_nor_transformers() -> None:
-    code = "import sys, groundtune.report.stage; print(sorted({'torch', 'transformers', 'peft'} & set(sys.modules)))"
+    code = "import sys, groundtune.report.stage; print(sorted({'torch', 'transformers', 'peft', 'networkx', 'spacy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

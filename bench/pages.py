@@ -85,6 +85,28 @@ def speed_table(result: dict[str, Any]) -> str:
     return _with_source(lines, result, "Speed against the plain three-pass step with its reference on the fly.")
 
 
+def regions_table(result: dict[str, Any]) -> str:
+    """Both kinds of patch features on phrases with and without colour."""
+    lines = ["| features, phrases | precision | recall | there, not found | absent, found | AUC |", "|---" * 6 + "|"]
+    for features, found in result["patch_features"].items():
+        for kind in ("kind", "kind with colour"):
+            case = found[kind]
+            figures = [_percent(case["boxes"]["precision"]), _percent(case["boxes"]["recall"])]
+            figures += [_percent(case["not_found"]), _percent(case["absent_found"]), f"{case['auc']:.3f}"]
+            lines.append(f"| {features}, {kind} | {' | '.join(figures)} |")
+    whole = ", ".join(f"{n} {_percent(found['whole_image_share'])}" for n, found in result["patch_features"].items())
+    return _with_source(lines, result, f"In %. Scenes that fall back to the whole image: {whole}.")
+
+
+def keywords_table(result: dict[str, Any]) -> str:
+    """Answers a second by tagger."""
+    lines = ["| tagger, word similarity | seconds | answers a second | share of PageRank |", "|---|---|---|---|"]
+    for run in result["runs"]:
+        speed, share = run["answers_per_second"], run["share_of_pagerank"]
+        lines.append(f"| {run['tagger']} | {run['seconds']:.0f} | {speed:,.0f} | {share:.0%} |")
+    return _with_source(lines, result, "On shared cores.")
+
+
 def _others(figures: dict[str, float]) -> list[str]:
     return [_percent(figures[name]) for name in ("chair_i", "coverage", "pope_adversarial_accuracy")]
 
@@ -117,6 +139,8 @@ BLOCKS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "mfpo_ablation": ("mfpo_ablation", ablation_table),
     "mfpo_probe": ("mfpo_ablation", probe_table),
     "objective_step": ("objective_step", speed_table),
+    "regions": ("regions", regions_table),
+    "keywords": ("keywords", keywords_table),
 }
 
 

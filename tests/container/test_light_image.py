@@ -162,6 +162,7 @@ def _write_scores(folder: Path) -> None:
             "prompt_id": prompt_id,
             "candidate_id": f"{prompt_id}#{number}",
             "text": text,
+            "token_ids": [number + 1],
             "multiplicity": 1,
             "finished": True,
             "mas": mas,

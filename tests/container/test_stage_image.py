@@ -26,6 +26,9 @@ def one_step(learned: dsl.Output[dsl.Model]):
     from safetensors.torch import save_file
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    from groundtune.benchmarks.modality_probe import stage as probing
+    from groundtune.preferences.image_preference import stage as corrupting
+
     torch.manual_seed(0)
     tiny = LlamaConfig(vocab_size=32, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2)
     model = peft.get_peft_model(LlamaForCausalLM(tiny), peft.LoraConfig(target_modules=["q_proj", "v_proj"]))
@@ -46,7 +49,7 @@ def one_step(learned: dsl.Output[dsl.Model]):
         "cuda_build": torch.version.cuda,
         "losses": [losses[0], losses[-1]],
         "versions": {name: importlib.metadata.version(name) for name in ("groundtune", "kfp", "transformers")},
-        "imported": [mlflow.__name__, trl.__name__],
+        "imported": [mlflow.__name__, trl.__name__, probing.STAGE, corrupting.STAGE],
     }
     (folder / "found.json").write_text(json.dumps(found))
 

@@ -74,7 +74,7 @@ class ImageStore:
         """
         data = self.read(record_id, reference, place)
         if sha256 and hashlib.sha256(data).hexdigest() != sha256:
-            raise RecordError(record_id, "image", f'"{reference}" changed since prepare_prompts read it', place)
+            raise RecordError(record_id, "image", f'"{reference}" changed since its row was written', place)
         return decode(data, record_id, reference, self.max_pixels, place)
 
 

@@ -243,7 +243,7 @@ def test_a_lost_or_changed_picture_is_replaced_by_the_reason(tmp_path: Path) -> 
     (run.root / "images" / "0002.png").write_bytes((run.root / "images" / "0003.png").read_bytes())
     text = Reader(run.page()).text
     assert "does not exist below the data root" in text
-    assert "changed since prepare_prompts read it" in text
+    assert "changed since its row was written" in text
 
 
 def test_the_default_gallery_stays_under_three_megabytes_with_photographs(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_an_unreadable_image_is_a_rejected_pair(small, tmp_path):
     finally:
         victim.write_bytes(content)
     assert [row["id"] for row in made.rejected()] == [pairs[0]["pair_id"]]
-    assert len(made) == len(pairs) - 1 and "changed since prepare_prompts" in made.rejected()[0]["detail"]
+    assert len(made) == len(pairs) - 1 and "changed since its row was written" in made.rejected()[0]["detail"]
 
 
 def test_too_many_whole_images_stop_the_run_with_an_example(small, tmp_path):

@@ -178,11 +178,11 @@ class Seed:
                     found.setdefault(f"{section}: {name}", {"base": None, "aligned": figure})
         return found
 
-    def measure(self) -> dict[str, Any]:
-        """Every row against the base model."""
+    def measure(self, names: list[str]) -> dict[str, Any]:
+        """The named rows against the base model; the probes of those that are probed."""
         base = read_artifact(self.answers(""), "answers")
         rows = {}
-        for row in ROWS:
+        for row in names:
             began = time.monotonic()
             compared = compare(base, read_artifact(self.answers(row), "answers"))["rows"]
             adapter = json.loads((self.adapter(row) / "manifest.json").read_text())
@@ -200,29 +200,31 @@ class Seed:
             }
         whole = json.loads((self.path("images") / "manifest.json").read_text())["results"]
         before = read_artifact(self.probed(""), "probe")
-        probes = {row: self.compared(before, read_artifact(self.probed(row), "probe")) for row in PROBED}
+        probes = {row: self.compared(before, read_artifact(self.probed(row), "probe")) for row in PROBED if row in names}
         return {"seed": self.seed, "rows": rows, "images": whole, "probes": probes}
 
 
 def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over seeds of every row, its paired difference to text-only DPO, and what the project aims at."""
+    rows = list(runs[0]["rows"])
 
-    def mean(row: str, name: str, side: str = "aligned") -> float:
-        return statistics.mean(run["rows"][row]["figures"][name][side]["value"] for run in runs)
+    def values(row: str, name: str, side: str = "aligned") -> list[float]:
+        return [run["rows"][row]["figures"][name][side]["value"] for run in runs]
 
-    means = {row: {name: mean(row, name) for name in FIGURES} for row in ROWS}
-    lower = 1 - means[MFPO]["chair_s"] / means[TEXT]["chair_s"]
-    return {
-        "base": {name: mean(TEXT, name, "base") for name in FIGURES},
+    means = {row: {name: statistics.mean(values(row, name)) for name in FIGURES} for row in rows}
+    summary: dict[str, Any] = {
+        "base": {name: statistics.mean(values(rows[0], name, "base")) for name in FIGURES},
         "means": means,
-        "by_seed": {
-            row: {name: [run["rows"][row]["figures"][name]["aligned"]["value"] for run in runs] for name in FIGURES}
-            for row in ROWS
-        },
-        "chair_s_difference_to_text_only": {row: _difference(runs, row) for row in ROWS if row != TEXT},
-        "chair_s_relative_to_text_only": lower,
-        "asked": {"MFPO lowers CHAIRs by at least 40 % relative to text-only DPO": lower >= 0.40},
+        "by_seed": {row: {name: values(row, name) for name in FIGURES} for row in rows},
     }
+    if {TEXT, MFPO} <= set(rows):
+        lower = 1 - means[MFPO]["chair_s"] / means[TEXT]["chair_s"]
+        summary |= {
+            "chair_s_difference_to_text_only": {row: _difference(runs, row) for row in rows if row != TEXT},
+            "chair_s_relative_to_text_only": lower,
+            "asked": {"MFPO lowers CHAIRs by at least 40 % relative to text-only DPO": lower >= 0.40},
+        }
+    return summary
 
 
 def _difference(runs: list[dict[str, Any]], row: str, resamples: int = 4000) -> dict[str, float]:
@@ -240,6 +242,7 @@ def _difference(runs: list[dict[str, Any]], row: str, resamples: int = 4000) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), help="rows of the tables")
     parser.add_argument("--set", action="append", default=[], help="override a setting in every run")
     parser.add_argument("--work", type=Path, default=Path("runs/mfpo"), help="work folders of the seeds")
     parser.add_argument("--jobs", type=int, default=2, help="seeds that run side by side")
@@ -248,12 +251,12 @@ def main() -> None:
     given = parser.parse_args()
     if given.one is not None:
         seed = Seed(given.one, given.work / f"seed-{given.one}", tuple(given.set))
-        (seed.work / "result.json").write_text(json.dumps(seed.measure(), indent=1) + "\n")
+        (seed.work / "result.json").write_text(json.dumps(seed.measure(given.rows), indent=1) + "\n")
         return
     same = [word for setting in given.set for word in ("--set", setting)]
 
     def start(number: int) -> None:
-        one = ["--one", str(number), "--work", str(given.work), *same]
+        one = ["--one", str(number), "--work", str(given.work), "--rows", *given.rows, *same]
         subprocess.run([sys.executable, "-m", "bench.mfpo_ablation", *one], check=True)
 
     with ThreadPoolExecutor(given.jobs) as pool:

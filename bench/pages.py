@@ -56,7 +56,7 @@ def ablation_table(result: dict[str, Any]) -> str:
     lines.append("| base model | " + " | ".join([_percent(base["chair_s"]), "", *_others(base)]) + " |")
     for row, means in summary["means"].items():
         by_seed = ", ".join(_percent(value) for value in summary["by_seed"][row]["chair_s"])
-        difference = summary["chair_s_difference_to_text_only"].get(row)
+        difference = summary.get("chair_s_difference_to_text_only", {}).get(row)
         cells = [f"{_percent(means['chair_s'])} ({by_seed})", _difference(difference) if difference else ""]
         lines.append(f"| {row} | " + " | ".join([*cells, *_others(means)]) + " |")
     note = f"In %, mean of {seeds} seeds; 95 % intervals over images of the paired difference."
@@ -137,6 +137,7 @@ BLOCKS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "demo_alignment": ("demo_alignment", alignment_table),
     "demo_plain_dpo": ("demo_plain_dpo", alignment_table),
     "mfpo_ablation": ("mfpo_ablation", ablation_table),
+    "mfpo_claims": ("mfpo_claims", ablation_table),
     "mfpo_probe": ("mfpo_ablation", probe_table),
     "objective_step": ("objective_step", speed_table),
     "regions": ("regions", regions_table),

@@ -12,8 +12,8 @@ import torch
 
 from groundtune import storage, tracking
 from groundtune.artifacts import Artifact, ArtifactWriter, Row, parse_shard, parts_of, read_artifact, reject
-from groundtune.candidates.entropy import pool_entropy
-from groundtune.candidates.meaning import clusters_of
+from groundtune.candidates.entropy import claim_entropy, pool_entropy
+from groundtune.candidates.meaning import claims_of, clusters_of
 from groundtune.candidates.pools import Pool, read_pools
 from groundtune.digests import digest_of
 from groundtune.errors import RecordError
@@ -121,10 +121,11 @@ def _entropy(scored: list[tuple[Row, list[float]]], settings: ConfidenceSettings
     sampled = [(row, math.fsum(tokens) / len(tokens)) for row, tokens in scored if row["multiplicity"]]
     if sum(row["multiplicity"] for row, _ in sampled) < 2:
         return None
-    clusters = None
-    if settings.entropy_clusters == "meaning":
-        clusters = clusters_of([row["text"] for row, _ in sampled], settings.meaning_threshold)
-    return pool_entropy([confidence for _, confidence in sampled], clusters)
+    texts, confidences = [row["text"] for row, _ in sampled], [confidence for _, confidence in sampled]
+    if settings.entropy_clusters == "claims":
+        return claim_entropy(confidences, claims_of(texts, settings.meaning_threshold))
+    clusters = clusters_of(texts, settings.meaning_threshold) if settings.entropy_clusters == "meaning" else None
+    return pool_entropy(confidences, clusters)
 
 
 def _row(candidate: Row, tokens: list[float], entropy: float | None, key: str) -> Row:

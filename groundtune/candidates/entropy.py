@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
 def pool_entropy(confidences: Sequence[float], clusters: Sequence[int] | None = None) -> float:
@@ -19,3 +19,26 @@ def pool_entropy(confidences: Sequence[float], clusters: Sequence[int] | None = 
         masses[clusters[i] if clusters is not None else i] += math.exp(value - top)
     total = math.fsum(masses.values())
     return -sum(mass / total * math.log(mass / total) for mass in masses.values() if mass > 0.0) + 0.0
+
+
+def claim_entropy(confidences: Sequence[float], claims: Sequence[Collection[int]]) -> float:
+    """Nats a claim: how undecided the pool is about each single thing that its answers say (ours).
+
+    Long answers are all different as wholes, and the entropy over whole answers is then log n whatever they say.
+    claims: for each answer the numbers of its claims. A claim's probability p is the mass of the answers that make it
+    (masses as in pool_entropy); the result is the sum of the binary entropies h(p), divided by the claims that an
+    answer makes on average. 0 when all answers make the same claims, or none makes any.
+    """
+    top = max(confidences)
+    masses = [math.exp(value - top) for value in confidences]
+    total = math.fsum(masses)
+    held: dict[int, float] = defaultdict(float)
+    for mass, made in zip(masses, claims, strict=True):
+        for claim in set(made):
+            held[claim] += mass / total
+    made_on_average = math.fsum(held.values())
+    return math.fsum(map(_binary_entropy, held.values())) / made_on_average if made_on_average else 0.0
+
+
+def _binary_entropy(p: float) -> float:
+    return -sum(q * math.log(q) for q in (p, 1 - p) if q > 1e-12) + 0.0

@@ -53,6 +53,27 @@ def clusters_of(texts: Sequence[str], threshold: float) -> list[int]:
     return found
 
 
+def claims_of(texts: Sequence[str], threshold: float) -> list[set[int]]:
+    """For every text the numbers of the claims that its sentences make; equal claims of any texts have one number.
+
+    A sentence joins the first claim whose founder shares at least `threshold` of the words (Jaccard index).
+    """
+    founders: list[frozenset[str]] = []
+
+    def number_of(claim: frozenset[str]) -> int:
+        for i, founder in enumerate(founders):
+            if len(claim & founder) >= threshold * len(claim | founder):
+                return i
+        founders.append(claim)
+        return len(founders) - 1
+
+    found = []
+    for text in texts:
+        sentences = [words for words in map(content_words, split_sentences(text)) if words]
+        found.append({number_of(words) for words in sentences})
+    return found
+
+
 def _covered(claims: frozenset[frozenset[str]], by: frozenset[frozenset[str]], threshold: float) -> bool:
     if not claims:
         return not by

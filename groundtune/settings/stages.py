@@ -84,10 +84,10 @@ class ConfidenceSettings(Settings):
 
     entropy_clusters: str = setting(
         "meaning",
-        "Answers that count as one in the pool's entropy: of the same meaning (the same content words, whatever the "
-        "order of sentences), or exactly equal.",
+        "What the pool's entropy is over: answers of one meaning (the same content words, whatever the order of "
+        "sentences); claims, sentence by sentence, for long answers that never agree as wholes; exact texts.",
         source="MFPO (clustering ours)",
-        choices=("meaning", "exact"),
+        choices=("meaning", "claims", "exact"),
     )
     meaning_threshold: float = setting(
         0.8, "Shared content words from which two sentences say the same.", unit="Jaccard index", low=0.0, high=1.0

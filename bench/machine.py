@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from groundtune.artifacts import package_versions
+from groundtune.artifact_writing import package_versions
 
 
 def describe(command: str) -> dict[str, Any]:

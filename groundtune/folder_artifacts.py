@@ -7,15 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from groundtune import storage
-from groundtune.artifacts import (
-    MANIFEST,
-    building_folder,
-    flat_scalars,
-    provenance,
-    state_location,
-    write_manifest,
-    write_scalars,
-)
+from groundtune.artifact_writing import building_folder, provenance, state_location, write_manifest
+from groundtune.artifacts import MANIFEST, flat_scalars, write_scalars
 from groundtune.digests import digest_folder, digest_of
 from groundtune.errors import ArtifactError
 from groundtune.records import SCHEMA_VERSION

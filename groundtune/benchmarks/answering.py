@@ -5,7 +5,8 @@ from itertools import groupby
 
 from PIL import Image
 
-from groundtune.artifacts import Row, parts_of, reject
+from groundtune.artifact_writing import reject
+from groundtune.artifacts import Row, parts_of
 from groundtune.benchmarks.question import Answered, Benchmark, Question, row_of
 from groundtune.errors import RecordError
 from groundtune.images import ImageStore

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from groundtune import storage, tracking
-from groundtune.artifacts import Artifact, ArtifactWriter, parts_of
+from groundtune.artifact_writing import ArtifactWriter
+from groundtune.artifacts import Artifact, parts_of
 from groundtune.benchmarks.answering import answer_part, decoding_of
 from groundtune.benchmarks.question import Benchmark, Question
 from groundtune.benchmarks.question_images import check_images, check_share, resolve_images

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from groundtune import tracking
-from groundtune.artifacts import Artifact, ArtifactWriter, Row, read_artifact, reject
+from groundtune.artifact_writing import ArtifactWriter, reject
+from groundtune.artifacts import Artifact, Row, read_artifact
 from groundtune.candidates.alignment_score.calibration import calibrate
 from groundtune.digests import digest_of, digest_rows
 from groundtune.errors import ArtifactError

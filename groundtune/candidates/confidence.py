@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from groundtune import storage, tracking
-from groundtune.artifacts import Artifact, ArtifactWriter, Row, parse_shard, parts_of, read_artifact, reject
+from groundtune.artifact_writing import ArtifactWriter, reject
+from groundtune.artifacts import Artifact, Row, parse_shard, parts_of, read_artifact
 from groundtune.candidates.entropy import claim_entropy, pool_entropy
 from groundtune.candidates.meaning import claims_of, clusters_of
 from groundtune.candidates.pools import Pool, read_pools

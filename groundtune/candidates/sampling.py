@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from groundtune import storage, tracking
-from groundtune.artifacts import Artifact, ArtifactWriter, Row, parse_shard, parts_of, read_artifact, reject, shard_of
+from groundtune.artifact_writing import ArtifactWriter, reject
+from groundtune.artifacts import Artifact, Row, parse_shard, parts_of, read_artifact, shard_of
 from groundtune.errors import RecordError
 from groundtune.images import ImageStore
 from groundtune.progress import Progress, say, shard_label

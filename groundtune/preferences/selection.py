@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from groundtune import tracking
-from groundtune.artifacts import Artifact, ArtifactWriter, Row, read_artifact, reject
+from groundtune.artifact_writing import ArtifactWriter, reject
+from groundtune.artifacts import Artifact, Row, read_artifact
 from groundtune.candidates.pools import by_prompt
 from groundtune.preferences.curriculum import assign_stages, check_undefined
 from groundtune.preferences.m3p import Choice, choose, dispreferred_score, preferred_score, scale_confidence

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from groundtune import storage, tracking
-from groundtune.artifacts import Artifact, ArtifactWriter, Row, reject
+from groundtune.artifact_writing import ArtifactWriter, reject
+from groundtune.artifacts import Artifact, Row
 from groundtune.digests import digest_file
 from groundtune.errors import RecordError, SettingError
 from groundtune.images import ATTACHED, ImageStore, decode

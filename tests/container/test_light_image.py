@@ -12,7 +12,8 @@ from kfp import dsl
 import groundtune
 from components import images
 from components.select_pairs.component import select_pairs
-from groundtune.artifacts import ArtifactWriter, read_artifact
+from groundtune.artifact_writing import ArtifactWriter
+from groundtune.artifacts import read_artifact
 from groundtune.preferences import selection
 from groundtune.settings import SelectionSettings
 from tests.container.conftest import ROOT

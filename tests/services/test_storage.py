@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from groundtune import storage
-from groundtune.artifacts import ArtifactWriter, read_artifact, reject
+from groundtune.artifact_writing import ArtifactWriter, reject
+from groundtune.artifacts import read_artifact
 from groundtune.errors import RecordError, StorageError
 from groundtune.images import ImageStore
 from tests.servers import S3Server, free_port

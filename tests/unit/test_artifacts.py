@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from groundtune.artifacts import ArtifactWriter, parts_of, read_artifact, reject, shard_of
+from groundtune.artifact_writing import ArtifactWriter, reject
+from groundtune.artifacts import parts_of, read_artifact, shard_of
 from groundtune.errors import ArtifactError, TooManyRejected
 from groundtune.folder_artifacts import FolderWriter, read_folder
 

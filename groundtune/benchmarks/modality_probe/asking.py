@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from PIL import Image
 
-from groundtune.artifacts import Row, reject
+from groundtune.artifact_writing import reject
+from groundtune.artifacts import Row
 from groundtune.benchmarks.answering import instruction_of
 from groundtune.benchmarks.modality_probe.locating import Locator
 from groundtune.benchmarks.modality_probe.views import DESTROYED, REMOVED, TRUE, destroyed, removed

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from groundtune.artifacts import Row, reject
+from groundtune.artifact_writing import reject
+from groundtune.artifacts import Row
 from groundtune.benchmarks.modality_probe.asking import (
     Probed,
     answer_columns,

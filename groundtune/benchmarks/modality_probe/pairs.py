@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from groundtune.artifacts import Artifact, Row, reject
+from groundtune.artifact_writing import reject
+from groundtune.artifacts import Artifact, Row
 from groundtune.benchmarks.modality_probe.asking import Probed, blank_row
 from groundtune.benchmarks.modality_probe.views import destroyed
 from groundtune.errors import ArtifactError, RecordError

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from groundtune import storage, tracking
-from groundtune.artifacts import Artifact, ArtifactWriter, Row, parts_of
+from groundtune.artifact_writing import ArtifactWriter
+from groundtune.artifacts import Artifact, Row, parts_of
 from groundtune.benchmarks.answering import instruction_of
 from groundtune.benchmarks.modality_probe.asking import Probed
 from groundtune.benchmarks.modality_probe.captions import describe_images

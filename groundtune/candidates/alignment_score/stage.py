@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from groundtune import storage, tracking
-from groundtune.artifacts import Artifact, ArtifactWriter, Row, parse_shard, parts_of, read_artifact, reject
+from groundtune.artifact_writing import ArtifactWriter, reject
+from groundtune.artifacts import Artifact, Row, parse_shard, parts_of, read_artifact
 from groundtune.candidates.alignment_score.scorer import ImageClaims, Scorer
 from groundtune.candidates.pools import Pool, read_pools
 from groundtune.candidates.sentences import split_sentences

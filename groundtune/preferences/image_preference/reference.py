@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from groundtune import storage, tracking
-from groundtune.artifacts import Artifact, ArtifactWriter, Row, parts_of, read_artifact, reject
+from groundtune.artifact_writing import ArtifactWriter, reject
+from groundtune.artifacts import Artifact, Row, parts_of, read_artifact
 from groundtune.candidates.confidence import reference_key
 from groundtune.errors import ArtifactError, RecordError
 from groundtune.images import ImageStore

@@ -13,7 +13,8 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from groundtune.artifacts import Artifact, ArtifactWriter
+from groundtune.artifact_writing import ArtifactWriter
+from groundtune.artifacts import Artifact
 from groundtune.errors import SettingError, TrackingError
 from groundtune.promotion.registry import RegisteredVersion, register, run
 from groundtune.settings import RegistrySettings

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.artifacts import Artifact, ArtifactWriter
+from groundtune.artifact_writing import ArtifactWriter
+from groundtune.artifacts import Artifact
 from groundtune.benchmarks.bootstrap import Difference, Resampling
 from groundtune.benchmarks.comparison import compare, to_markdown, verdict
 from groundtune.benchmarks.evaluation import run

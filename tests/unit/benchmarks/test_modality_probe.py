@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import LlavaForConditionalGeneration
 
-from groundtune.artifacts import Artifact, ArtifactWriter, read_artifact
+from groundtune.artifact_writing import ArtifactWriter
+from groundtune.artifacts import Artifact, read_artifact
 from groundtune.benchmarks.modality_probe import locating
 from groundtune.benchmarks.modality_probe.stage import run
 from groundtune.errors import ArtifactError, RecordError, SettingError, TooManyRejected

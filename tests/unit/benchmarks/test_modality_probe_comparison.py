@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.artifacts import Artifact, ArtifactWriter
+from groundtune.artifact_writing import ArtifactWriter
+from groundtune.artifacts import Artifact
 from groundtune.benchmarks.modality_probe.asking import blank_row
 from groundtune.benchmarks.modality_probe.comparison import ComparedFigure, compare_probes
 from groundtune.errors import ArtifactError

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from groundtune.artifacts import ArtifactWriter, read_artifact
+from groundtune.artifact_writing import ArtifactWriter
+from groundtune.artifacts import read_artifact
 from groundtune.candidates import combine, confidence, sampling
 from groundtune.candidates.alignment_score import contrastive
 from groundtune.candidates.alignment_score import stage as alignment

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from groundtune.artifacts import Artifact, ArtifactWriter, Row, read_artifact, reject, shard_of
+from groundtune.artifact_writing import ArtifactWriter, reject
+from groundtune.artifacts import Artifact, Row, read_artifact, shard_of
 from groundtune.benchmarks.modality_probe.results import results_of
 from groundtune.candidates.combine import joined_digest
 from groundtune.demo.draw import box

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from groundtune.artifacts import Artifact, ArtifactWriter, Row, reject
+from groundtune.artifact_writing import ArtifactWriter, reject
+from groundtune.artifacts import Artifact, Row
 from groundtune.benchmarks.bootstrap import Resampling
 from groundtune.benchmarks.pope import official_reading
 from groundtune.benchmarks.results import answers_by_benchmark, results_of

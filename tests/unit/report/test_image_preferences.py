@@ -9,7 +9,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from groundtune.artifacts import ArtifactWriter, read_artifact
+from groundtune.artifact_writing import ArtifactWriter
+from groundtune.artifacts import read_artifact
 from groundtune.errors import ArtifactError
 from groundtune.images import ImageStore
 from groundtune.preferences.image_preference.pair_images import FALLBACKS

@@ -14,7 +14,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from groundtune.artifacts import Artifact, ArtifactWriter, read_artifact
+from groundtune.artifact_writing import ArtifactWriter
+from groundtune.artifacts import Artifact, read_artifact
 from groundtune.digests import digest_of
 from groundtune.errors import ArtifactError
 from groundtune.report import page

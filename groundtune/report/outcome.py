@@ -227,7 +227,7 @@ def _cell(row: Mapping[str, Any], reach: float) -> dict[str, Any]:
         "aligned_span": wording.span(metric, row["aligned"]),
         "difference": shown,
         "difference_span": wording.span(metric, change, sign=True) if change else "",
-        "p": ("< 0.001" if change["p"] < 0.001 else wording.decimal(change["p"], 3)) if change else "",
+        "p": ("<\u00a00.001" if change["p"] < 0.001 else wording.decimal(change["p"], 3)) if change else "",
         "strip": difference_strip(f"{name}: {shown}, aligned minus base", change, reach * 1.05, kind) if change else "",
         "kind": kind,
         "verdict": _verdict_words(row) if change else "",

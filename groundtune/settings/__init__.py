@@ -10,8 +10,8 @@ from groundtune.settings.stages import (
     RegistrySettings,
     SamplingSettings,
     SelectionSettings,
-    TrainingSettings,
 )
+from groundtune.settings.training import TrainingSettings
 
 __all__ = [
     "AlignmentScoreSettings",

@@ -7,6 +7,7 @@ from groundtune.errors import SettingError
 from groundtune.settings import stages
 from groundtune.settings.fields import Settings
 from groundtune.settings.image_preference import ImagePreferenceSettings, ProbeSettings
+from groundtune.settings.training import TrainingSettings
 
 SECTIONS: dict[str, type[Settings]] = {
     "prepare": stages.PrepareSettings,
@@ -15,7 +16,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "confidence": stages.ConfidenceSettings,
     "selection": stages.SelectionSettings,
     "image_preference": ImagePreferenceSettings,
-    "training": stages.TrainingSettings,
+    "training": TrainingSettings,
     "probe": ProbeSettings,
     "evaluation": stages.EvaluationSettings,
     "registry": stages.RegistrySettings,

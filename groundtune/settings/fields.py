@@ -93,7 +93,8 @@ def _coerce(name: str, value: Any, hint: Any) -> Any:
         if not isinstance(value, Mapping):
             raise SettingError(name, value, "a mapping")
         inner = typing.get_args(hint)[1]
-        return {str(key): _coerce(f"{name}.{key}", item, inner) for key, item in value.items()}
+        # Sorted: a mapping comes out of a KFP struct parameter in any order, another one in every process.
+        return {str(key): _coerce(f"{name}.{key}", value[key], inner) for key in sorted(value, key=str)}
     if hint is bool:
         if isinstance(value, bool):
             return value

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from groundtune.errors import SettingError
-from groundtune.settings import AlignmentScoreSettings, SamplingSettings, TrainingSettings
+from groundtune.settings import AlignmentScoreSettings, EvaluationSettings, SamplingSettings, TrainingSettings
 from groundtune.settings.sections import SECTIONS
 
 
@@ -17,6 +17,12 @@ def test_every_setting_survives_json_and_has_help_and_source(cls):
     for field in dataclasses.fields(cls):
         assert len(field.metadata["help"]) > 10, field.name
         assert field.metadata["source"].startswith(("ours", "M3PO", "MFPO")), field.name
+
+
+def test_a_mapping_has_one_order_however_it_was_given():
+    given = {"pope": "p.jsonl", "chair": "c.jsonl"}
+    both = [EvaluationSettings(benchmarks=dict(items)) for items in (given.items(), reversed(given.items()))]
+    assert [list(settings.benchmarks) for settings in both] == [["chair", "pope"]] * 2
 
 
 @pytest.mark.parametrize(

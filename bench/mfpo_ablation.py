@@ -30,7 +30,9 @@ from groundtune.candidates.alignment_score import stage as alignment
 from groundtune.preferences import selection
 from groundtune.preferences.image_preference import reference
 from groundtune.preferences.image_preference import stage as images
+from groundtune.preflight import region_models_of
 from groundtune.prompts import prepare
+from groundtune.settings import ImagePreferenceSettings
 from groundtune.training import stage as training
 from pipelines import config
 
@@ -67,6 +69,11 @@ class Seed:
     def __init__(self, seed: int, work: Path, overrides: tuple[str, ...]):
         self.seed, self.work = seed, work
         self.arguments = config.load("", "demo-mfpo", overrides).arguments()
+        self.arguments["region_models"] = region_models_of(
+            ImagePreferenceSettings.of(self.arguments["image_preference"]),
+            self.arguments["region_models"],
+            self.arguments["scorers"],
+        )
         for section in ("sampling", "training", "image_preference"):
             self.arguments[section]["seed"] = seed
         self.arguments["evaluation"]["benchmarks"] = {

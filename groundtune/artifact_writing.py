@@ -105,6 +105,8 @@ class ArtifactWriter:
             rejected += plain_rows(pq.read_table(refused, schema=REJECTED))
             refused.unlink()
         for name in storage.list_files(storage.join(self._state, FILES)):
+            if name.startswith("."):  # what a killed stage was just writing
+                continue
             storage.fetch_file(storage.join(self._state, f"{FILES}/{name}"), building / FILES / name)
         _write_parquet(building / "rejected.parquet", rejected, REJECTED)
         rows = out = sum(counts.values())

@@ -56,16 +56,19 @@ class ImageStore:
                 return storage.read_bytes(storage.join(self.root, reference))
         except StorageError as error:
             raise refuse(f'"{reference}": {error}') from error
+        shown = reference if len(reference) <= 200 else f"{reference[:200]}..."
+        if reference.startswith("data:"):
+            raise refuse(f'"{shown}": data: URIs are not read; embed the bytes in Parquet, or write a file')
         root = Path(self.root).resolve()
-        path = (root / reference).resolve()  # follows links: a link out of the root is outside as well
-        if not path.is_relative_to(root):
-            raise refuse(f'"{reference}" leaves the data root {root}')
-        if not path.is_file():
-            raise refuse(f'"{reference}" does not exist below the data root {root}')
         try:
+            path = (root / reference).resolve()  # follows links: a link out of the root is outside as well
+            if not path.is_relative_to(root):
+                raise refuse(f'"{shown}" leaves the data root {root}')
+            if not path.is_file():
+                raise refuse(f'"{shown}" does not exist below the data root {root}')
             return path.read_bytes()
-        except OSError as error:
-            raise refuse(f'"{reference}" cannot be read: {error.strerror}') from error
+        except (OSError, ValueError) as error:  # also names that no file system takes
+            raise refuse(f'"{shown}" cannot be read: {getattr(error, "strerror", None) or error}') from error
 
     def open(self, record_id: str, reference: str, sha256: str = "", place: str = "") -> Image.Image:
         """The decoded RGB image; with `sha256` given, exactly that file.

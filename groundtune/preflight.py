@@ -4,7 +4,6 @@ Its digests go into the later stages' parameters, so that a pipeline's cache fol
 only their names.
 """
 
-import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +11,15 @@ from typing import Any, NamedTuple
 from groundtune import storage, tracking
 from groundtune.digests import digest_file, digest_folder
 from groundtune.errors import SettingError
+from groundtune.preferences.image_preference.keywords.taggers import load_tagger
 from groundtune.progress import say
 from groundtune.prompts.formats import read_rows
 from groundtune.settings import (
     AlignmentScoreSettings,
     EvaluationSettings,
     ImagePreferenceSettings,
+    ProbeSettings,
+    SamplingSettings,
     SelectionSettings,
 )
 from groundtune.settings.sections import check_settings
@@ -31,6 +33,7 @@ class Inputs(NamedTuple):
 
     prompts_digest: str
     model_digest: str
+    region_models: dict[str, str]
     region_models_digest: str
     benchmarks_digest: str
 
@@ -42,16 +45,21 @@ def run(
     region_models: Mapping[str, str],
     benchmarks_root: str,
     settings: Mapping[str, Mapping[str, Any]],
+    *,
+    image_preferences: bool = False,
 ) -> Inputs:
     """Check all settings, the prompt file, the checkpoints, the benchmark files, the state store and MLflow.
 
-    settings: section name -> that stage's settings. Raises the error of the first thing that is wrong, by its name.
+    settings: section name -> that stage's settings. image_preferences: whether the run trains on corrupted images.
+    Raises the error of the first thing that is wrong, by its name.
     """
     checked = check_settings(settings)
     alignment, evaluation, selection = checked["alignment"], checked["evaluation"], checked["selection"]
-    image_preference = checked["image_preference"]
+    image_preference, probe, sampling = checked["image_preference"], checked["probe"], checked["sampling"]
     assert isinstance(alignment, AlignmentScoreSettings) and isinstance(evaluation, EvaluationSettings)
     assert isinstance(image_preference, ImagePreferenceSettings) and isinstance(selection, SelectionSettings)
+    assert isinstance(probe, ProbeSettings) and isinstance(sampling, SamplingSettings)
+    _check_pool_size(sampling, selection)
     state = storage.state_root()
     if state:
         storage.check_writable(state)
@@ -64,13 +72,38 @@ def run(
     digests = {"model": checkpoint_digest(checkpoint)}
     for name in alignment.weighted:
         digests[f"scorer {name}"] = _checkpoint(f"scorers.{name}", scorers.get(name), "its weight is above 0")
-    regions = {}
-    for name in image_preference.models:
-        why = f"image_preference.finder is {image_preference.finder}"
-        regions[name] = _checkpoint(f"region_models.{name}", region_models.get(name), why)
+    finding, regions = {}, {}
+    if image_preferences or probe.questions or probe.captions:
+        load_tagger(image_preference)
+        finding = region_models_of(image_preference, region_models, scorers)
+        for name, place in finding.items():
+            why = f"image_preference.finder is {image_preference.finder}"
+            regions[name] = _checkpoint(f"region_models.{name}", place, why)
     questions = _benchmark_files(benchmarks_root, evaluation)
     say(STAGE, ", ".join(f"{name} {digest[:12]}" for name, digest in (digests | regions).items()))
-    return Inputs(digest_file(prompt_file), "-".join(digests.values()), "-".join(regions.values()), questions)
+    models, finders = "-".join(digests.values()), "-".join(regions.values())
+    return Inputs(digest_file(prompt_file), models, finding, finders, questions)
+
+
+def region_models_of(
+    settings: ImagePreferenceSettings, region_models: Mapping[str, str], scorers: Mapping[str, str]
+) -> dict[str, str]:
+    """Name to checkpoint of what the finder needs, "" where nothing is given; patch_similarity takes the contrastive
+    scorer when it has none of its own."""
+    given = {"patch_similarity": scorers.get("contrastive", ""), **region_models}
+    return {name: given.get(name) or "" for name in settings.models}
+
+
+def _check_pool_size(sampling: SamplingSettings, selection: SelectionSettings) -> None:
+    """What would only fail after sampling and scoring."""
+    if sampling.num_candidates >= 2:
+        return
+    if selection.source == "m3p":
+        expected = "at least 2: selection.source m3p takes pairs of sampled answers"
+        raise SettingError("num_candidates", sampling.num_candidates, expected, "sampling")
+    if selection.curriculum_stages > 1:
+        expected = "at least 2: selection.curriculum_stages needs the entropy of sampled answers; or set that to 1"
+        raise SettingError("num_candidates", sampling.num_candidates, expected, "sampling")
 
 
 def _checkpoint(setting: str, place: str | None, why: str) -> str:
@@ -82,11 +115,10 @@ def _checkpoint(setting: str, place: str | None, why: str) -> str:
     return checkpoint_digest(folder)
 
 
-def _check_preferences(prompts: Path, rows: int = 100) -> None:
-    """Raises SettingError when pairs are to come from the prompt file, and its first rows bring none."""
-    first = itertools.islice(read_rows(prompts), rows)
-    if not any(row.fields.get("chosen") for row in first):
-        expected = f"m3p: the first {rows} rows of {prompts.name} have no `chosen` and `rejected` answer"
+def _check_preferences(prompts: Path) -> None:
+    """Raises SettingError when pairs are to come from the prompt file, and no row brings one."""
+    if not any(row.fields.get("chosen") for row in read_rows(prompts)):
+        expected = f"m3p: no row of {prompts.name} has a `chosen` and a `rejected` answer"
         raise SettingError("selection.source", "given", expected)
 
 

@@ -53,8 +53,8 @@ def _define(image_preferences: bool) -> Any:
         images_root: str,
         model: str,
         scorers: dict,
-        region_models: dict,
         benchmarks_root: str,
+        region_models: dict = {},  # noqa: B006  KFP reads it as the parameter's default
         num_shards: int = 2,
         register: bool = False,
         title: str = "",
@@ -87,6 +87,7 @@ def _define(image_preferences: bool) -> Any:
                 probe=probe,
                 evaluation=evaluation,
                 registry=registry,
+                image_preferences=image_preferences,
             )
         ).set_caching_options(False)  # it looks at what is there now
         model_digest = checked.outputs["model_digest"]
@@ -152,7 +153,7 @@ def _define(image_preferences: bool) -> Any:
                         prompts=ready.outputs["prepared"],
                         pairs=selected.outputs["pairs"],
                         images_root=images_root,
-                        region_models=region_models,
+                        region_models=checked.outputs["region_models"],
                         region_models_digest=checked.outputs["region_models_digest"],
                         shard=shard,
                         settings=image_preference,
@@ -195,7 +196,7 @@ def _define(image_preferences: bool) -> Any:
             "prompts": ready.outputs["prepared"],
             "pairs": selected.outputs["pairs"],
             "images_root": images_root,
-            "region_models": region_models,
+            "region_models": checked.outputs["region_models"],
             "region_models_digest": checked.outputs["region_models_digest"],
             "settings": probe,
             "evaluation": evaluation,

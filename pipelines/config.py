@@ -21,8 +21,7 @@ PLAIN = {"num_shards": int, "register": bool, "title": str, "image_preferences":
 class AlignConfig:
     """Arguments of pipelines/align.py. Relative paths are relative to the working directory.
 
-    image_preferences: train with corrupted images as well (MFPO). region_models: checkpoints of the region finder; the
-    contrastive scorer's own is taken for patch_similarity.
+    image_preferences: train with corrupted images as well (MFPO). region_models: checkpoints of the region finder.
     """
 
     prompts: str
@@ -55,10 +54,8 @@ def load(file: str = "", preset: str = "", overrides: tuple[str, ...] = ()) -> A
     """
     merged: dict[str, Any] = {}
     for source in filter(None, (_preset_file(preset) if preset else "", file)):
-        values = _read(source)
-        if base := values.pop("based_on", ""):
-            _merge(merged, _read(_preset_file(base)))
-        _merge(merged, values)
+        for values in _layers(source):
+            _merge(merged, values)
     for override in overrides:
         name, equals, value = override.partition("=")
         if not equals:
@@ -70,6 +67,17 @@ def load(file: str = "", preset: str = "", overrides: tuple[str, ...] = ()) -> A
     if not merged:
         raise SettingError("--config", "nothing", "--config FILE or --preset NAME")
     return _config(merged, file or preset)
+
+
+def _layers(file: str, above: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """The file's values, after those of the presets that it is based on."""
+    values = _read(file)
+    base = values.pop("based_on", "")
+    if not base:
+        return [values]
+    if base in above:
+        raise SettingError("based_on", base, "a preset that is not based on this one", file)
+    return [*_layers(_preset_file(base), (*above, base)), values]
 
 
 def preset_names() -> list[str]:
@@ -93,12 +101,18 @@ def _config(merged: dict[str, Any], where: str) -> AlignConfig:
     for name, places in models.items():
         if not isinstance(places, Mapping):
             raise SettingError(name, places, "a mapping of name to checkpoint folder", where)
+        for key, place in places.items():
+            if not isinstance(place, str) or not place:
+                raise SettingError(f"{name}.{key}", place, "a path or s3:// URI", where)
         models[name] = {key: _absolute(place) for key, place in places.items()}
-    if "contrastive" in models["scorers"]:
-        models["region_models"].setdefault("patch_similarity", models["scorers"]["contrastive"])
     for name in PATHS:
         if plain.get(name):
+            if not isinstance(plain[name], str):
+                raise SettingError(name, plain[name], "a path or s3:// URI", where)
             plain[name] = _absolute(plain[name])
+    for name, section in merged.items():
+        if not isinstance(section, Mapping):
+            raise SettingError(name, section, "a mapping of settings", where)
     if not plain.get("images_root"):
         plain["images_root"] = plain["prompts"].rpartition("/")[0]
     return AlignConfig(**plain, **models, sections=merged)

@@ -24,9 +24,16 @@ def preflight(
     probe: dict,
     evaluation: dict,
     registry: dict,
+    image_preferences: bool,
 ) -> NamedTuple(
     "Inputs",
-    [("prompts_digest", str), ("model_digest", str), ("region_models_digest", str), ("benchmarks_digest", str)],
+    [
+        ("prompts_digest", str),
+        ("model_digest", str),
+        ("region_models", dict),
+        ("region_models_digest", str),
+        ("benchmarks_digest", str),
+    ],
 ):
     """Check settings, data, models, storage and MLflow before anything expensive; digest what the run reads."""
     from groundtune import preflight
@@ -43,4 +50,6 @@ def preflight(
         "evaluation": evaluation,
         "registry": registry,
     }
-    return preflight.run(prompts, model, scorers, region_models, benchmarks_root, sections)
+    return preflight.run(
+        prompts, model, scorers, region_models, benchmarks_root, sections, image_preferences=image_preferences
+    )

@@ -46,7 +46,7 @@ def read_rows(file: Path) -> Iterator[ReadRow]:
 
 
 def count_rows(file: Path) -> int:
-    """How many rows `read_rows` will give, without decoding them."""
+    """About how many rows `read_rows` will give, for a progress line; nothing is decoded."""
     if file.suffix.lower() == ".parquet":
         return int(_parquet(file).metadata.num_rows)
     if file.suffix.lower() == ".jsonl":
@@ -56,25 +56,32 @@ def count_rows(file: Path) -> int:
 
 
 def _read_jsonl(file: Path) -> Iterator[ReadRow]:
-    with file.open(encoding="utf-8", errors="replace") as stream:
+    with file.open(encoding="utf-8-sig", errors="replace", newline="\n") as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip():
                 continue
             place = f"{file.name}:{number}"
             try:
                 value = json.loads(line)
-            except json.JSONDecodeError as error:
-                yield _unreadable(place, f"not JSON: {error.msg} at column {error.colno}")
+            except (ValueError, RecursionError) as error:
+                yield _unreadable(place, f"not JSON: {str(error)[:200]}")
                 continue
             yield from _object(place, value)
 
 
 def _read_parquet(file: Path) -> Iterator[ReadRow]:
     number = 0
-    for batch in _parquet(file).iter_batches(batch_size=64):
+    for batch in _batches(file):
         for row in batch.to_pylist():
             number += 1
             yield from _object(f"{file.name}:{number}", row)
+
+
+def _batches(file: Path) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from _parquet(file).iter_batches(batch_size=64)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SettingError("prompts", file.name, f"a Parquet file whose every part can be read ({error})") from error
 
 
 def _parquet(file: Path) -> pq.ParquetFile:

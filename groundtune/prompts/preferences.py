@@ -20,8 +20,8 @@ def in_our_words(fields: Raw, place: str) -> Raw:
     """
     row = {key: value for key, value in fields.items() if value is not None}
     identity = str(row.get("id", row.get("idx", place)))
-    if "id" not in row and "idx" in row:
-        row["id"] = row["idx"]
+    if "id" not in row and ("idx" in row or "chosen" in row):
+        row["id"] = row.get("idx", place)  # TRL's sets number their rows by their place only
     text = row.get("text")
     if text is not None and not row.keys() & {"instruction", "question", "prompt"}:
         row |= _packed(text, identity, place)
@@ -42,7 +42,7 @@ def checked_preference(row: Raw, identity: str, place: str) -> tuple[str, str]:
     sides = {name: row.get(name, "") for name in ("chosen", "rejected")}
     for name, text in sides.items():
         if not isinstance(text, str):
-            raise RecordError(identity, name, f"is {text!r}, expected a string", place)
+            raise RecordError(identity, name, f"is {repr(text)[:200]}, expected a string", place)
     chosen, rejected = (text.strip() for text in sides.values())
     if bool(chosen) != bool(rejected):
         missing = "rejected" if chosen else "chosen"
@@ -61,8 +61,8 @@ def _packed(text: Any, identity: str, place: str) -> Raw:
     """RLHF-V keeps question and answers as JSON in one column."""
     try:
         value = json.loads(text) if isinstance(text, str) else text
-    except json.JSONDecodeError as error:
-        problem = f"is not JSON with question, chosen and rejected ({error.msg}), and there is no instruction"
+    except (ValueError, RecursionError) as error:
+        problem = f"is not JSON with question, chosen and rejected ({error}), and there is no instruction"
         raise RecordError(identity, "text", problem, place) from None
     if not isinstance(value, dict):
         raise RecordError(identity, "text", f"is a {type(value).__name__}, expected question, chosen, rejected", place)
@@ -76,7 +76,7 @@ def _said(value: Any, name: str, identity: str, place: str) -> Any:
             raise RecordError(identity, name, f"has {len(value)} messages, expected one with `content`", place)
         content = value[0]["content"]
         if isinstance(content, list):
-            content = "\n".join(part["text"] for part in content if isinstance(part, dict) and part.get("text"))
+            content = "\n".join(str(part["text"]) for part in content if isinstance(part, dict) and part.get("text"))
         value = content
     return value.replace("<image>", "", 1).strip() if isinstance(value, str) and name != "image" else value
 

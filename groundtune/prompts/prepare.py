@@ -49,13 +49,14 @@ def run(
         prompts.rpartition("/")[0] if storage.is_s3(prompts) else str(Path(prompts).resolve().parent)
     )
     store = ImageStore(root, settings.max_image_pixels, settings.allow_http_images)
-    total = min(filter(None, (count_rows(file), settings.limit)), default=0)
-    if not total:
+    about = count_rows(file)
+    if not about:
         raise SettingError("prompts", prompts, "a file with at least one prompt")
+    rows = itertools.islice(read_rows(file), settings.limit or None)
     parents = {"prompts": digest_file(file), "model": checkpoint_digest(checkpoint)}
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
         writer = ArtifactWriter(Path(out), "prompts", settings.to_mapping(), parents)
-        _write_parts(writer, itertools.islice(read_rows(file), total), total, store, reader, settings)
+        total = _write_parts(writer, rows, min(about, settings.limit or about), store, reader, settings)
         artifact = writer.finish(total, max_rejected_share=settings.max_rejected_share, results=_results)
         preferences, rejected = artifact.results["preferences"], artifact.manifest["rejected"]
         with_answers = f", {preferences:,} with a preference" if preferences else ""
@@ -76,14 +77,15 @@ def shard_list(prompts: Artifact, num_shards: int) -> list[str]:
 def _write_parts(
     writer: ArtifactWriter,
     rows: Iterator[ReadRow],
-    total: int,
+    about: int,
     store: ImageStore,
     reader: PrefixChecker,
     settings: PrepareSettings,
-) -> None:
-    """Duplicate ids are judged over the whole file, the first one wins; so parts are not resumed, only rewritten."""
+) -> int:
+    """Returns how many rows there were. Duplicate ids are judged over the whole file, the first one wins; so parts are
+    not resumed, only rewritten. about: for the progress line."""
     first_place: dict[str, str] = {}
-    progress = Progress(STAGE, total, "rows")
+    progress = Progress(STAGE, about, "rows")
     with ThreadPoolExecutor(_READERS) as pool:
         for index in itertools.count():
             part = list(itertools.islice(rows, settings.rows_per_part))
@@ -106,6 +108,7 @@ def _write_parts(
                         files[outcome["image"].removeprefix(ATTACHED)] = content
             writer.write_part(index, good, bad, files)
             progress.add(len(part))
+    return progress.done
 
 
 def _judge(read: ReadRow, store: ImageStore, reader: PrefixChecker, settings: PrepareSettings) -> Row | RecordError:
@@ -140,9 +143,11 @@ def _prompt(read: ReadRow, store: ImageStore, reader: PrefixChecker, settings: P
     except RecordError as error:
         raise RecordError(identity, error.field, error.problem, place) from error
     chosen, rejected = checked_preference(fields, identity, place)
+    for name in ("id", "chosen", "rejected"):
+        _text({name: {"id": identity, "chosen": chosen, "rejected": rejected}[name]}, name, repr(identity), place)
     tags = fields.get("tags") or []
     if not isinstance(tags, list):
-        raise RecordError(identity, "tags", f"is {tags!r}, expected a list of strings", place)
+        raise RecordError(identity, "tags", f"is {_short(tags)}, expected a list of strings", place)
     return {
         "id": identity,
         "image": reference,
@@ -162,7 +167,7 @@ def _image(value: Any, identity: str, place: str, store: ImageStore) -> tuple[st
     if isinstance(value, bytes):
         return f"{ATTACHED}{hashlib.sha256(value).hexdigest()}.{suffix_of(value)}", value
     if not isinstance(value, str):
-        raise RecordError(identity, "image", f"is {value!r}, expected a string or an embedded image", place)
+        raise RecordError(identity, "image", f"is {_short(value)}, expected a string or an embedded image", place)
     if value.startswith(ATTACHED):
         raise RecordError(identity, "image", f'"{value}": the prefix {ATTACHED} is for embedded images', place)
     return value, store.read(identity, value, place)
@@ -177,5 +182,15 @@ def _text(fields: dict[str, Any], name: str, identity: str, place: str, default:
     if value is None and default is not None:
         return default
     if not isinstance(value, str):
-        raise RecordError(identity, name, f"is {value!r}, expected a string", place)
+        raise RecordError(identity, name, f"is {_short(value)}, expected a string", place)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise RecordError(identity, name, f"holds half a character at position {error.start}", place) from error
     return value
+
+
+def _short(value: Any) -> str:
+    """What was found, for a message: an embedded image would fill pages."""
+    shown = repr(value)
+    return shown if len(shown) <= 200 else f"{shown[:200]}..."

@@ -36,10 +36,14 @@ class KeepCheckpoints(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+        if self.remote:  # the mark goes last, there as here
+            storage.publish_folder(folder, storage.join(self.remote, folder.name))
         (folder / COMPLETE).touch()
         if self.remote:
-            storage.publish_folder(folder, storage.join(self.remote, folder.name))
             storage.publish_file(folder / COMPLETE, storage.join(self.remote, f"{folder.name}/{COMPLETE}"))
+            for name in {Path(name).parts[0] for name in storage.list_files(self.remote)}:
+                if name.startswith("checkpoint-") and not (folder.parent / name).exists():
+                    storage.remove(storage.join(self.remote, name))  # as save_total_limit did here
 
 
 class BeforeStep(TrainerCallback):

@@ -12,10 +12,12 @@ import torch
 
 @dataclass(frozen=True)
 class Schedule:
-    """order: index of the pair at every position. starts: optimizer step at which each stage begins. steps: of all."""
+    """order: index of the pair at every position. starts: optimizer step at which each stage begins; labels: the pairs'
+    curriculum stage there (shuffled has a single one). steps: of all."""
 
     order: list[int]
     starts: list[int]
+    labels: list[int]
     steps: int
 
     def stage_at(self, step: int) -> int:
@@ -38,7 +40,7 @@ def schedule_of(stages: Sequence[int], curriculum: str, epochs: int, pairs_per_s
     found = sorted(set(stages), reverse=curriculum == "hard_to_easy")
     groups = [[i for i, stage in enumerate(stages) if stage == wanted] for wanted in found]
     if curriculum == "shuffled" or len(found) == 1:
-        groups = [list(range(len(stages)))]
+        groups, found = [list(range(len(stages)))], found[:1]
     order: list[int] = []
     starts = []
     for number, group in enumerate(groups):
@@ -47,7 +49,7 @@ def schedule_of(stages: Sequence[int], curriculum: str, epochs: int, pairs_per_s
         if number < len(groups) - 1:
             met += [met[i % len(met)] for i in range(-len(met) % pairs_per_step)]
         order += met
-    return Schedule(order, starts, -(-len(order) // pairs_per_step))
+    return Schedule(order, starts, found, -(-len(order) // pairs_per_step))
 
 
 def rate_factor(step: int, steps: int, warmup_ratio: float, schedule: str) -> float:

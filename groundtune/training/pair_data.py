@@ -45,7 +45,7 @@ class CorruptedImages:
     reference: Reference
 
     def __contains__(self, pair_id: str) -> bool:
-        return pair_id in self.rows and pair_id in self.reference
+        return pair_id in self.rows
 
 
 class PairData(Dataset[PairExample]):
@@ -62,6 +62,7 @@ class PairData(Dataset[PairExample]):
         settings: TrainingSettings,
     ):
         self.vlm, self.pairs, self.reference, self.corrupted = vlm, pairs, reference, corrupted
+        self.unseen: set[str] = set()  # pairs whose corruption the image processor took away, as far as met
         self.prompts = {row["id"]: row for row in prompts.rows()}
         self.store = ImageStore(images_root, attached=prompts.files)
         stages = [pair["curriculum_stage"] for pair in pairs]
@@ -82,6 +83,10 @@ class PairData(Dataset[PairExample]):
         image = self.store.open(prompt["id"], prompt["image"], prompt["image_sha256"])
         prefix = encode_prefix(self.vlm, prompt["id"], prompt["instruction"], image)
         corrupted, corrupted_reference = self._corrupted(pair["pair_id"], prompt)
+        if corrupted is not None and corrupted.image_key == prefix.image_key:
+            # what was destroyed is cut off or lost in resizing: to the model both images are one
+            self.unseen.add(pair["pair_id"])
+            corrupted, corrupted_reference = None, None
         return PairExample(
             pair_id=pair["pair_id"],
             prefix=prefix,
@@ -121,6 +126,8 @@ def read_pair_data(
     wanted = {pair[side] for pair in chosen_pairs for side in ("chosen_id", "rejected_id")}
     corrupted = None
     if image_pairs and settings.image_weight:
+        if not image_reference:
+            raise ArtifactError(f"{image_pairs[0]}: corrupted images without their reference; run score_corrupted")
         corrupted = _read_corrupted(image_pairs, image_reference, source, vlm)
     reference = read_reference(read_shards(confidence, "confidence"), "candidate_id", wanted, vlm)
     return PairData(
@@ -134,7 +141,17 @@ def _read_corrupted(
     shards = read_shards(image_pairs, "image_pairs")
     if any(shard.manifest["parents"]["pairs"] != pairs.digest for shard in shards):
         raise ArtifactError(f"{shards[0].path}: the corrupted images are of other pairs than {pairs.path}")
-    rows = {row["pair_id"]: (row, ImageStore("", attached=shard.files)) for shard in shards for row in shard.rows()}
     references = read_shards(image_reference, "image_reference")
+    if {shard.manifest["parents"]["image_pairs"] for shard in references} != {shard.digest for shard in shards}:
+        place = references[0].path
+        raise ArtifactError(f"{place}: of other corrupted images than {shards[0].path}; run score_corrupted with these")
     scored = {row["pair_id"] for shard in references for row in shard.rows()}
-    return CorruptedImages(rows, read_reference(references, "pair_id", scored & rows.keys(), vlm))
+    rows = {
+        row["pair_id"]: (row, ImageStore("", attached=shard.files))
+        for shard in shards
+        for row in shard.rows()
+        if row["pair_id"] in scored
+    }
+    if not rows:
+        raise ArtifactError(f"{shards[0].path}: no pair has a corrupted image; look at the rejected rows' reasons")
+    return CorruptedImages(rows, read_reference(references, "pair_id", set(rows), vlm))

@@ -85,7 +85,7 @@ class PairTrainer(Trainer):
         return (weight * loss).mean()
 
     def _loss(self, rewards: Rewards) -> Tensor:
-        """[B], and a note of every term. A term of weight 0 is noted, and no part of the graph."""
+        """[B], and a note of every term. An anchor of weight 0 is noted, and no part of the graph."""
         settings = self.settings
         chosen, rejected = rewards.chosen, rewards.rejected
         text, anchor = objective.text_term(chosen, rejected), objective.margin_term(chosen, settings.eta)
@@ -127,7 +127,9 @@ class PairTrainer(Trainer):
             size = self.settings.pairs_per_step
             numbers = sorted(set(schedule.order[first * size : after * size]))
             say(STAGE, f"the policy is the reference of stage {stage + 1} of {len(schedule.starts)}")
-            save_file(self._reference_now(numbers), file)
+            partial = file.with_suffix(".partial")
+            save_file(self._reference_now(numbers), partial)
+            partial.replace(file)  # a run killed meanwhile must not find half of it
             if self.remote:
                 storage.publish_file(file, storage.join(self.remote, file.name))
         found: dict[str, dict[str, Tensor]] = defaultdict(dict)
@@ -159,7 +161,8 @@ class PairTrainer(Trainer):
             logs |= {name: sum(values) / len(values) for name, values in self._pending.items()}
             now = time.monotonic()
             logs["tokens_per_second"] = self._tokens / max(now - self._clock, 1e-9)
-            logs["curriculum_stage"] = self.pair_data.schedule.stage_at(self.state.global_step - 1) + 1
+            schedule = self.pair_data.schedule
+            logs["curriculum_stage"] = schedule.labels[schedule.stage_at(self.state.global_step - 1)]
             self._pending.clear()
             self._tokens, self._clock = 0, now
         super().log(logs, start_time)

@@ -25,9 +25,6 @@ class Reference:
     place: Path
     rows: dict[str, Row]
 
-    def __contains__(self, identity: str) -> bool:
-        return identity in self.rows
-
     def __getitem__(self, identity: str) -> Tensor:
         row = self.rows.get(identity)
         if row is None:

@@ -132,7 +132,11 @@ def _train(vlm: Vlm, data: PairData, settings: TrainingSettings, state: str) -> 
 @torch.no_grad()
 def _check_reference(vlm: Vlm, data: PairData, sample: int = 4) -> float:
     """Recompute the reference of a few pairs before hours are spent on a stale one. Returns nats."""
-    examples = [data[i] for i in range(min(sample, len(data)))]
+    numbers = list(range(min(sample, len(data.pairs))))
+    if data.corrupted:
+        with_image = [i for i, pair in enumerate(data.pairs) if pair["pair_id"] in data.corrupted]
+        numbers = sorted({*numbers, *with_image[:sample]})
+    examples = [data.example(number) for number in numbers]
     found = pair_logprobs(vlm, examples)
     return check_sample(
         [values for one in found for values in one],
@@ -159,6 +163,9 @@ def _results(records: list[dict[str, Any]], data: PairData, difference: float) -
         if values:
             means[f"final_{name}"] = sum(values) / len(values)
     counts = {"pairs": len(data.pairs), "image_pairs": len(data.corrupted.rows) if data.corrupted else 0}
+    if data.unseen:
+        counts["image_pairs_unseen"] = len(data.unseen)
+        say(STAGE, f"{len(data.unseen):,} corrupted images are the true ones to the model, e.g. {min(data.unseen)}")
     return {**counts, "steps": len(records), "reference_difference": difference, **means}
 
 

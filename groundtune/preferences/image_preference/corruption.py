@@ -1,6 +1,7 @@
 """The dispreferred image: what the answer speaks of is destroyed, every other pixel stays as it was (MFPO)."""
 
 import io
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ def diffuse(pixels: Pixels, mask: Mask, step: int, random: np.random.Generator) 
     """
     noise = random.standard_normal(pixels.shape, dtype=np.float32)
     signal = kept_signal(step)
-    noisy = signal * (pixels / np.float32(255)) + np.sqrt(1 - signal**2) * noise
+    noisy = signal * (pixels / np.float32(255)) + math.sqrt(1 - signal**2) * noise
     return _inside(mask, np.rint(np.clip(noisy, 0, 1) * 255), pixels)
 
 

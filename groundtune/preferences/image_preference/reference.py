@@ -77,19 +77,25 @@ def _score(
     store: ImageStore,
     settings: ConfidenceSettings,
 ) -> tuple[list[Row], list[Row]]:
-    prefixes = []
-    for pair in pairs:
-        image = store.open(pair["pair_id"], pair["corrupted"], pair["corrupted_sha256"])
-        prefixes.append(encode_prefix(vlm, pair["prompt_id"], instructions[pair["prompt_id"]], image))
-    scored = branch_logprobs(vlm, prefixes, [[answer] for answer in answers], token_budget=settings.token_budget)
-    key = reference_key(vlm.digest, vlm.adapter_digest, str(vlm.dtype))
     rows: list[Row] = []
     rejected: list[Row] = []
-    for pair, (logprobs,) in zip(pairs, scored, strict=True):
+    prefixes, branches, readable = [], [], []
+    for pair, answer in zip(pairs, answers, strict=True):
+        try:
+            image = store.open(pair["pair_id"], pair["corrupted"], pair["corrupted_sha256"])
+            prefixes.append(encode_prefix(vlm, pair["prompt_id"], instructions[pair["prompt_id"]], image))
+        except RecordError as error:
+            rejected.append(reject(pair["pair_id"], error.field, str(error)))
+            continue
+        branches.append([answer])
+        readable.append(pair)
+    scored = branch_logprobs(vlm, prefixes, branches, token_budget=settings.token_budget)
+    key = reference_key(vlm.digest, vlm.adapter_digest, str(vlm.dtype))
+    for pair, (logprobs,) in zip(readable, scored, strict=True):
         values = logprobs.tolist()
         if not all(math.isfinite(value) for value in values):
-            error = RecordError(pair["pair_id"], "log-probs", "under the corrupted image are not finite")
-            rejected.append(reject(pair["pair_id"], "not_finite", str(error)))
+            refusal = RecordError(pair["pair_id"], "log-probs", "under the corrupted image are not finite")
+            rejected.append(reject(pair["pair_id"], "not_finite", str(refusal)))
             continue
         rows.append(
             {

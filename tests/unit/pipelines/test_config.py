@@ -61,3 +61,24 @@ def test_nothing_an_unreadable_file_and_an_unknown_preset_are_errors(tmp_path):
             config.load(*given)
     with pytest.raises(SettingError, match="section.name=value"):
         config.load(written(tmp_path), "", ("training.beta",))
+
+
+def test_a_file_may_build_on_a_preset_that_builds_on_another(tmp_path):
+    (tmp_path / "mine.yaml").write_text("based_on: demo-mfpo\ntraining: {epochs: 5}\n")
+    loaded = config.load(str(tmp_path / "mine.yaml"))
+    assert loaded.image_preferences and loaded.sections["training"]["epochs"] == 5
+    assert loaded.sections["training"]["beta"] == 0.5, "from demo, which demo-mfpo is based on"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("scorers.contrastive=null", "setting 'scorers.contrastive'"),
+        ("region_models.sam3=5", "setting 'region_models.sam3'"),
+        ("images_root=5", "setting 'images_root'"),
+        ("sampling=5", "setting 'sampling'.*a mapping"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named(tmp_path, override, message):
+    with pytest.raises(SettingError, match=message):
+        config.load(written(tmp_path), "", (override,))

@@ -101,6 +101,46 @@ def test_a_bad_row_is_set_aside_with_its_reason_and_nothing_is_lost(tmp_path, mo
     assert problem in refused["detail"] and "data.parquet:2" in refused["detail"]
 
 
+def test_rows_as_trl_keeps_them_need_no_id(tmp_path, model):
+    rows = [
+        {"images": [{"bytes": picture((i, 9, 9)), "path": None}], "prompt": [{"role": "user", "content": f"What {i}?"}],
+         "chosen": [{"role": "assistant", "content": "A cup."}], "rejected": [{"role": "assistant", "content": "No."}]}
+        for i in range(3)
+    ]  # fmt: skip
+    made = prepared(tmp_path, rows, model)
+    assert [row["id"] for row in made.rows()] == [f"data.parquet:{i}" for i in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"image": "x" * 300}, "cannot be read"),
+        ({"image": "data:image/png;base64,AAAA" + "A" * 500}, "data: URIs are not read"),
+        ({"image": "a\0.png"}, "cannot be read"),
+        ({"chosen": "A cup \ud83d"}, "holds half a character"),
+        ({"chosen": {"bytes": "x" * 5000}}, "expected a string"),
+    ],
+)
+def test_an_odd_row_never_takes_the_others_with_it(tmp_path, model, changes, problem):
+    Image.new("RGB", (30, 30)).save(tmp_path / "a.png")
+    good = {"id": "a", "image": "a.png", "question": "What?", "chosen": "A cup.", "rejected": "A dog."}
+    made = prepared(tmp_path, [good, {**good, "id": "b", **changes}], model, "jsonl", max_rejected_share=0.5)
+    assert [row["id"] for row in made.rows()] == ["a"]
+    (refused,) = made.rejected()
+    assert problem in refused["detail"] and len(refused["detail"]) < 600
+
+
+def test_unreadable_lines_are_counted_once_each(tmp_path, model):
+    Image.new("RGB", (30, 30)).save(tmp_path / "a.png")
+    good = json.dumps({"id": "a", "image": "a.png", "question": "What?", "chosen": "A cup.", "rejected": "A dog."})
+    lines = ["\ufeff" + good, "\u00a0", "[" * 100_000, '{"id": ' + "9" * 5000 + "}", ""]
+    (tmp_path / "data.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    made = prepare.run(
+        str(tmp_path / "data.jsonl"), str(tmp_path), str(model), tmp_path / "p", {"max_rejected_share": 1.0}
+    )
+    assert [row["id"] for row in made.rows()] == ["a"] and made.manifest["rows_in"] == 3
+
+
 def test_more_than_one_image_is_refused(tmp_path, model):
     row = {"id": "x", "images": ["a.png", "b.png"], "prompt": "?", "chosen": "a", "rejected": "b"}
     made = prepared(tmp_path, [row], model, "jsonl", max_rejected_share=1.0)

@@ -23,6 +23,7 @@ def test_stages_follow_each_other_and_no_step_mixes_them(stages, curriculum, epo
     for step in range(made.steps):
         assert len(set(met[step * size : (step + 1) * size])) == 1
         assert runs[made.stage_at(step)] == met[step * size]
+        assert made.labels[made.stage_at(step)] == met[step * size]
     seen = Counter(made.order)
     assert all(seen[i] >= epochs for i in range(len(stages)))
     assert len(made.order) < epochs * len(stages) + size * len(runs), "only the last step of a stage is filled up"

@@ -223,3 +223,28 @@ def test_images_of_other_pairs_are_refused(run, tmp_path):
             run.small.prompts, run.small.shards("confidence"), run.small.pairs, str(run.small.root),
             str(run.small.model), tmp_path / "a", SETTINGS, image_pairs=[run.images], image_reference=[run.reference],
         )  # fmt: skip
+
+
+def test_a_reference_of_other_corrupted_images_is_refused(run, tmp_path):
+    small = run.small
+    models, settings = {"patch_similarity": str(small.clip)}, {"tagger": "plain", "least_score": 0.0, "seed": 7}
+    other = image_stage.run(small.prompts, run.pairs, str(small.root), models, tmp_path / "images", settings)
+    with pytest.raises(ArtifactError, match="of other corrupted images than"):
+        stage.run(
+            small.prompts, small.shards("confidence"), run.pairs, str(small.root), str(small.model), tmp_path / "a",
+            SETTINGS, image_pairs=[other.path], image_reference=[run.reference],
+        )  # fmt: skip
+    with pytest.raises(ArtifactError, match="without their reference; run score_corrupted"):
+        stage.run(
+            small.prompts, small.shards("confidence"), run.pairs, str(small.root), str(small.model), tmp_path / "a",
+            SETTINGS, image_pairs=[other.path],
+        )  # fmt: skip
+
+
+def test_a_corruption_that_the_processor_takes_away_does_not_count(run, monkeypatch):
+    vlm = load_vlm(run.small.model)
+    data = run.data(vlm, TrainingSettings(**SETTINGS))
+    real = type(data)._corrupted
+    clean = data.example(0).prefix
+    monkeypatch.setattr(type(data), "_corrupted", lambda self, pair_id, prompt: (clean, real(self, pair_id, prompt)[1]))
+    assert data.example(0).corrupted is None and data.unseen == {data.pairs[0]["pair_id"]}

@@ -30,9 +30,7 @@ from groundtune.candidates.alignment_score import stage as alignment
 from groundtune.preferences import selection
 from groundtune.preferences.image_preference import reference
 from groundtune.preferences.image_preference import stage as images
-from groundtune.preflight import region_models_of
 from groundtune.prompts import prepare
-from groundtune.settings import ImagePreferenceSettings
 from groundtune.training import stage as training
 from pipelines import config
 
@@ -69,11 +67,6 @@ class Seed:
     def __init__(self, seed: int, work: Path, overrides: tuple[str, ...]):
         self.seed, self.work = seed, work
         self.arguments = config.load("", "demo-mfpo", overrides).arguments()
-        self.arguments["region_models"] = region_models_of(
-            ImagePreferenceSettings.of(self.arguments["image_preference"]),
-            self.arguments["region_models"],
-            self.arguments["scorers"],
-        )
         for section in ("sampling", "training", "image_preference"):
             self.arguments[section]["seed"] = seed
         self.arguments["evaluation"]["benchmarks"] = {
@@ -125,7 +118,9 @@ class Seed:
         settings, kind = {**a["image_preference"], **changes}, "-".join(["images", *changes.values()])
         corrupted = self.made(
             kind,
-            lambda out: images.run(self.prompts(), pairs, a["images_root"], a["region_models"], out, settings),
+            lambda out: images.run(
+                self.prompts(), pairs, a["images_root"], a["region_models"], out, settings, scorers=a["scorers"]
+            ),
         )
         referred = self.made(
             f"reference-{kind}",
@@ -167,7 +162,8 @@ class Seed:
             f"probe-{row}",
             lambda out: probe.run(
                 self.prompts(), pairs, a["images_root"], a["benchmarks_root"], a["model"], a["region_models"], out,
-                a["probe"], a["evaluation"], a["image_preference"], adapter=adapter,
+                a["probe"], a["evaluation"], a["image_preference"], scorers=a["scorers"],
+                adapter=adapter,
             ),
         )  # fmt: skip
 

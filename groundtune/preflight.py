@@ -33,7 +33,6 @@ class Inputs(NamedTuple):
 
     prompts_digest: str
     model_digest: str
-    region_models: dict[str, str]
     region_models_digest: str
     benchmarks_digest: str
 
@@ -72,26 +71,15 @@ def run(
     digests = {"model": checkpoint_digest(checkpoint)}
     for name in alignment.weighted:
         digests[f"scorer {name}"] = _checkpoint(f"scorers.{name}", scorers.get(name), "its weight is above 0")
-    finding, regions = {}, {}
+    regions = {}
     if image_preferences or probe.questions or probe.captions:
         load_tagger(image_preference)
-        finding = region_models_of(image_preference, region_models, scorers)
-        for name, place in finding.items():
+        for name, place in image_preference.checkpoints(region_models, scorers).items():
             why = f"image_preference.finder is {image_preference.finder}"
             regions[name] = _checkpoint(f"region_models.{name}", place, why)
     questions = _benchmark_files(benchmarks_root, evaluation)
     say(STAGE, ", ".join(f"{name} {digest[:12]}" for name, digest in (digests | regions).items()))
-    models, finders = "-".join(digests.values()), "-".join(regions.values())
-    return Inputs(digest_file(prompt_file), models, finding, finders, questions)
-
-
-def region_models_of(
-    settings: ImagePreferenceSettings, region_models: Mapping[str, str], scorers: Mapping[str, str]
-) -> dict[str, str]:
-    """Name to checkpoint of what the finder needs, "" where nothing is given; patch_similarity takes the contrastive
-    scorer when it has none of its own."""
-    given = {"patch_similarity": scorers.get("contrastive", ""), **region_models}
-    return {name: given.get(name) or "" for name in settings.models}
+    return Inputs(digest_file(prompt_file), "-".join(digests.values()), "-".join(regions.values()), questions)
 
 
 def _check_pool_size(sampling: SamplingSettings, selection: SelectionSettings) -> None:

@@ -12,6 +12,7 @@ def prefer_images(
     images_root: str,
     region_models: dict,
     region_models_digest: str,
+    scorers: dict,
     shard: str,
     settings: dict,
     image_pairs: dsl.Output[dsl.Dataset],
@@ -19,5 +20,7 @@ def prefer_images(
     """Keywords of the chosen answer, their regions, noise inside them; what was not found is counted."""
     from groundtune.preferences.image_preference import stage
 
-    made = stage.run(prompts.path, pairs.path, images_root, region_models, image_pairs.path, settings, shard=shard)
+    made = stage.run(
+        prompts.path, pairs.path, images_root, region_models, image_pairs.path, settings, scorers=scorers, shard=shard
+    )
     image_pairs.metadata.update(made.card)

@@ -27,13 +27,7 @@ def preflight(
     image_preferences: bool,
 ) -> NamedTuple(
     "Inputs",
-    [
-        ("prompts_digest", str),
-        ("model_digest", str),
-        ("region_models", dict),
-        ("region_models_digest", str),
-        ("benchmarks_digest", str),
-    ],
+    [("prompts_digest", str), ("model_digest", str), ("region_models_digest", str), ("benchmarks_digest", str)],
 ):
     """Check settings, data, models, storage and MLflow before anything expensive; digest what the run reads."""
     from groundtune import preflight

@@ -18,6 +18,7 @@ def probe_modality(
     model_digest: str,
     region_models: dict,
     region_models_digest: str,
+    scorers: dict,
     settings: dict,
     evaluation: dict,
     image_preference: dict,
@@ -39,6 +40,7 @@ def probe_modality(
         settings,
         evaluation,
         image_preference,
+        scorers=scorers,
         adapter=adapter.path if adapter else "",
     )
     probe.metadata.update(made.card)

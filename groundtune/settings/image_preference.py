@@ -1,5 +1,6 @@
 """The settings of MFPO's own stages: image preferences and the modality probe."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from groundtune.errors import SettingError
@@ -87,6 +88,12 @@ class ImagePreferenceSettings(Settings):
     def models(self) -> tuple[str, ...]:
         """Names of the checkpoints that the finder needs, keys of `region_models`."""
         return FINDERS[self.finder]
+
+    def checkpoints(self, region_models: Mapping[str, str], scorers: Mapping[str, str] | None) -> dict[str, str]:
+        """What the finder needs, "" where nothing is given; patch_similarity takes the contrastive scorer when it has
+        no checkpoint of its own."""
+        given = {"patch_similarity": (scorers or {}).get("contrastive", ""), **region_models}
+        return {name: given.get(name) or "" for name in self.models}
 
 
 @dataclass(frozen=True)

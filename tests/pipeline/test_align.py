@@ -151,6 +151,7 @@ def test_a_wrong_setting_stops_before_anything_starts(world, tmp_path, more, mes
         (["--set", "evaluation.vocabulary=none.json"], "none.json"),
         (["--set", 'alignment.scorer_weights={"claims": 1}'], "scorers.claims"),
         (["--set", "image_preference.finder=sam3"], "region_models.sam3"),
+        (["--set", "sampling.num_candidates=1"], "setting 'num_candidates' in sampling is 1: expected at least 2"),
     ],
 )
 def test_preflight_names_what_is_wrong_in_its_own_words(world, tmp_path, more, message):

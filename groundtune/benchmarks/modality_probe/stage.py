@@ -42,12 +42,13 @@ def run(
     evaluation: EvaluationSettings | Mapping[str, Any],
     image_preference: ImagePreferenceSettings | Mapping[str, Any],
     *,
+    scorers: Mapping[str, str] | None = None,
     adapter: str = "",
 ) -> Artifact:
     """A row a question, caption or pair, asked under the true image and under what is left of it; figures with 95 %
     intervals in the manifest.
 
-    benchmarks_root: as for evaluate; evaluation.limit does not count here. region_models: as
+    benchmarks_root: as for evaluate; evaluation.limit does not count here. region_models, scorers: as
     for prefer_images. adapter: PEFT folder, "" for the base model. Raises what evaluate raises for wrong question files
     and images before the model is loaded. With nothing to ask there are no rows and no model is loaded.
     """
@@ -62,7 +63,8 @@ def run(
     work = gather(prompts, pairs, images_root, benchmarks_root, settings, evaluation)
     parents, extra, probed = dict(work.parents), {}, None
     if len(work):
-        locator = Locator.load(region_models, image_preference) if work.questions or work.captions else None
+        finders = image_preference.checkpoints(region_models, scorers)
+        locator = Locator.load(finders, image_preference) if work.questions or work.captions else None
         vlm = load_vlm(storage.local_folder(model), adapter=storage.local_folder(adapter) if adapter else None)
         parents |= {"model": vlm.digest, "adapter": vlm.adapter_digest}
         # An unfinished probe starts again on another device or in another precision: no mixed answers.

@@ -30,11 +30,13 @@ def run(
     out: str | Path,
     settings: ImagePreferenceSettings | Mapping[str, Any],
     *,
+    scorers: Mapping[str, str] | None = None,
     shard: str = "0/1",
 ) -> Artifact:
     """Keywords of the chosen answer, their regions, and the corrupted image as an attached PNG, for a shard of pairs.
 
-    region_models: name of a model to its checkpoint, as `finder` needs them. A pair whose image cannot be read, or does
+    region_models: name of a model to its checkpoint, as `finder` needs them; scorers: of MAS, whose contrastive one
+    patch_similarity takes when it has none of its own. A pair whose image cannot be read, or does
     not change, is rejected with a reason; a keyword that is not found leads to the whole image, which is counted.
     Raises TooManyRejected when more than max_whole_share of the pairs falls back to the whole image.
     """
@@ -43,7 +45,7 @@ def run(
     source, chosen = read_artifact(prompts, "prompts"), read_artifact(pairs, "pairs")
     work = shard_of(list(chosen.rows()), index, count)
     images = {row["id"]: row for row in source.rows()}
-    tagger, finder = load_tagger(settings), load_finder(region_models, settings)
+    tagger, finder = load_tagger(settings), load_finder(settings.checkpoints(region_models, scorers), settings)
     parents = {"prompts": source.digest, "pairs": chosen.digest, f"finder.{finder.name}": finder.digest}
     extra = {"tagger": tagger.name, "finder": finder.name}
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents, shard=(index, count)) as log:

@@ -6,10 +6,12 @@ sentences do not count, and a changed noun or colour does. It cannot see paraphr
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from groundtune.candidates.sentences import split_sentences
 
+Item = TypeVar("Item")
 _WORD = re.compile(r"[^\W_]+(?:'\w+)?")
 # Words that carry no claim about the picture.
 _FILLING = (
@@ -42,15 +44,9 @@ def clusters_of(texts: Sequence[str], threshold: float) -> list[int]:
     A text joins the first cluster whose founder means the same, so the result depends on the order of texts alone.
     """
     founders: list[frozenset[frozenset[str]]] = []
-    found = []
-    for text in texts:
-        meaning = meaning_of(text)
-        number = next((i for i, founder in enumerate(founders) if same_meaning(meaning, founder, threshold)), None)
-        if number is None:
-            number = len(founders)
-            founders.append(meaning)
-        found.append(number)
-    return found
+    return [
+        _numbered(meaning_of(text), founders, lambda one, other: same_meaning(one, other, threshold)) for text in texts
+    ]
 
 
 def claims_of(texts: Sequence[str], threshold: float) -> list[set[int]]:
@@ -59,25 +55,33 @@ def claims_of(texts: Sequence[str], threshold: float) -> list[set[int]]:
     A sentence joins the first claim whose founder shares at least `threshold` of the words (Jaccard index).
     """
     founders: list[frozenset[str]] = []
+    return [
+        {
+            _numbered(claim, founders, lambda one, other: _same_claim(one, other, threshold))
+            for claim in map(content_words, split_sentences(text))
+            if claim
+        }
+        for text in texts
+    ]
 
-    def number_of(claim: frozenset[str]) -> int:
-        for i, founder in enumerate(founders):
-            if len(claim & founder) >= threshold * len(claim | founder):
-                return i
-        founders.append(claim)
-        return len(founders) - 1
 
-    found = []
-    for text in texts:
-        sentences = [words for words in map(content_words, split_sentences(text)) if words]
-        found.append({number_of(words) for words in sentences})
-    return found
+def _numbered(item: Item, founders: list[Item], alike: Callable[[Item, Item], bool]) -> int:
+    """The number of the first founder that is like the item; without one the item founds the next number."""
+    for number, founder in enumerate(founders):
+        if alike(item, founder):
+            return number
+    founders.append(item)
+    return len(founders) - 1
+
+
+def _same_claim(first: frozenset[str], second: frozenset[str], threshold: float) -> bool:
+    return len(first & second) >= threshold * len(first | second)
 
 
 def _covered(claims: frozenset[frozenset[str]], by: frozenset[frozenset[str]], threshold: float) -> bool:
     if not claims:
         return not by
-    return all(any(len(one & other) >= threshold * len(one | other) for other in by) for one in claims)
+    return all(any(_same_claim(one, other, threshold) for other in by) for one in claims)
 
 
 def _stem(word: str) -> str:

@@ -78,7 +78,7 @@ def _said(value: Any, name: str, identity: str, place: str) -> Any:
         if isinstance(content, list):
             content = "\n".join(str(part["text"]) for part in content if isinstance(part, dict) and part.get("text"))
         value = content
-    return value.replace("<image>", "", 1).strip() if isinstance(value, str) and name != "image" else value
+    return value.replace("<image>", "", 1).strip() if isinstance(value, str) else value
 
 
 def _only_image(value: Any, identity: str, place: str) -> Any:

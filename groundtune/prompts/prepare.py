@@ -143,8 +143,8 @@ def _prompt(read: ReadRow, store: ImageStore, reader: PrefixChecker, settings: P
     except RecordError as error:
         raise RecordError(identity, error.field, error.problem, place) from error
     chosen, rejected = checked_preference(fields, identity, place)
-    for name in ("id", "chosen", "rejected"):
-        _text({name: {"id": identity, "chosen": chosen, "rejected": rejected}[name]}, name, repr(identity), place)
+    for name, text in (("id", identity), ("chosen", chosen), ("rejected", rejected)):
+        _check_encodes(text, name, repr(identity), place)
     tags = fields.get("tags") or []
     if not isinstance(tags, list):
         raise RecordError(identity, "tags", f"is {_short(tags)}, expected a list of strings", place)
@@ -183,11 +183,15 @@ def _text(fields: dict[str, Any], name: str, identity: str, place: str, default:
         return default
     if not isinstance(value, str):
         raise RecordError(identity, name, f"is {_short(value)}, expected a string", place)
+    _check_encodes(value, name, identity, place)
+    return value
+
+
+def _check_encodes(text: str, name: str, identity: str, place: str) -> None:
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError as error:
         raise RecordError(identity, name, f"holds half a character at position {error.start}", place) from error
-    return value
 
 
 def _short(value: Any) -> str:

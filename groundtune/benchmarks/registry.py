@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
+from groundtune.benchmarks.amber.benchmark import Amber
 from groundtune.benchmarks.chair import Chair
+from groundtune.benchmarks.object_halbench import ObjectHalbench
 from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question import Benchmark
 from groundtune.benchmarks.tools import NO_TOOLS, Tools
@@ -12,6 +14,8 @@ from groundtune.errors import SettingError
 BENCHMARKS: dict[str, tuple[Callable[[str, Tools], Benchmark], tuple[str, ...]]] = {
     "pope": (Pope, ("<split>",)),
     "chair": (Chair, ()),
+    "object_halbench": (ObjectHalbench, ()),
+    "amber": (Amber, ("generative", "discriminative")),
 }
 
 

@@ -2,6 +2,7 @@
 
 from groundtune.settings.fields import Settings, setting
 from groundtune.settings.image_preference import ImagePreferenceSettings, ProbeSettings
+from groundtune.settings.judge import JudgeSettings
 from groundtune.settings.stages import (
     AlignmentScoreSettings,
     ConfidenceSettings,
@@ -18,6 +19,7 @@ __all__ = [
     "ConfidenceSettings",
     "EvaluationSettings",
     "ImagePreferenceSettings",
+    "JudgeSettings",
     "PrepareSettings",
     "ProbeSettings",
     "RegistrySettings",

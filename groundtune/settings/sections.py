@@ -7,6 +7,7 @@ from groundtune.errors import SettingError
 from groundtune.settings import stages
 from groundtune.settings.fields import Settings
 from groundtune.settings.image_preference import ImagePreferenceSettings, ProbeSettings
+from groundtune.settings.judge import JudgeSettings
 from groundtune.settings.training import TrainingSettings
 
 SECTIONS: dict[str, type[Settings]] = {
@@ -19,6 +20,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "training": TrainingSettings,
     "probe": ProbeSettings,
     "evaluation": stages.EvaluationSettings,
+    "judge": JudgeSettings,
     "registry": stages.RegistrySettings,
 }
 

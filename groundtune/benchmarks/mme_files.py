@@ -79,9 +79,7 @@ def _table(files: QuestionFiles, name: str, task: str) -> Iterator[Asked]:
                 record, "line", f"has {len(fields)} fields, expected image, question and truth parted by tabs", place
             )
         if image in counts and image != last:
-            raise RecordError(
-                record, "image", "was asked about before; its questions follow each other", place
-            )
+            raise RecordError(record, "image", "was asked about before; its questions follow each other", place)
         last = image
         counts[image] = counts.get(image, 0) + 1
         reference = _found(files, task, (image,)) or image
@@ -96,13 +94,13 @@ def _one_image(files: QuestionFiles, name: str, task: str) -> list[Asked]:
     record = f"{task}/{stem}"
     # A picture that is nowhere keeps a name in its folder, so that the error that tells of it can be acted on.
     reference = _found(files, task, [stem + extension for extension in EXTENSIONS]) or f"{task}/{stem}{EXTENSIONS[0]}"
-    asked = []
+    asked: list[Asked] = []
     for place, line in _lines(files, name):
         fields = line.split("\t")
         if len(fields) != 2:
             problem = f"has {len(fields)} fields, expected question and truth parted by a tab"
             raise RecordError(record, "line", problem, place)
-        asked.append(Asked(task, stem, reference, len(asked) + 1, *_question(record, *fields, place)))
+        asked.append(Asked(task, stem, reference, len(asked) + 1, *_question(record, fields[0], fields[1], place)))
     _check_count(record, len(asked), files.place(name))
     return asked
 

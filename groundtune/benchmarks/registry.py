@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from groundtune.benchmarks.chair import Chair
+from groundtune.benchmarks.mme import Mme
 from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question import Benchmark
 from groundtune.benchmarks.tools import NO_TOOLS, Tools
@@ -12,6 +13,7 @@ from groundtune.errors import SettingError
 BENCHMARKS: dict[str, tuple[Callable[[str, Tools], Benchmark], tuple[str, ...]]] = {
     "pope": (Pope, ("<split>",)),
     "chair": (Chair, ()),
+    "mme": (Mme, ()),
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from groundtune.benchmarks.chair import Chair
+from groundtune.benchmarks.instruction_following.benchmark import InstructionFollowing
 from groundtune.benchmarks.mme import Mme
 from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question import Benchmark
@@ -14,6 +15,7 @@ BENCHMARKS: dict[str, tuple[Callable[[str, Tools], Benchmark], tuple[str, ...]]]
     "pope": (Pope, ("<split>",)),
     "chair": (Chair, ()),
     "mme": (Mme, ()),
+    "ift": (InstructionFollowing, ()),
 }
 
 

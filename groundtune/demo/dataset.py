@@ -14,6 +14,7 @@ from groundtune.demo.amber_questions import write_amber
 from groundtune.demo.captions import CAPTION_PROMPTS
 from groundtune.demo.claims import absent_companions, absent_kinds
 from groundtune.demo.draw import render
+from groundtune.demo.instruction_questions import write_instructions
 from groundtune.demo.language import surface_forms
 from groundtune.demo.mme_questions import write_mme
 from groundtune.demo.questions import kind_question
@@ -34,6 +35,7 @@ class Written:
     pope_questions: int
     mme_questions: int
     amber_questions: int
+    instructions: int
 
 
 def write_demo(out: Path, prompts: int, evaluation: int, seed: int) -> Written:
@@ -43,8 +45,7 @@ def write_demo(out: Path, prompts: int, evaluation: int, seed: int) -> Written:
     """
     _write_prompts(out, prompts, seed)
     _write_split(out / "validation", "validation", evaluation, seed)
-    pope, mme, amber = _write_split(out / "eval", "eval", evaluation, seed)
-    return Written(prompts, evaluation, evaluation, pope, mme, amber)
+    return Written(prompts, evaluation, evaluation, *_write_split(out / "eval", "eval", evaluation, seed))
 
 
 def _write_prompts(out: Path, count: int, seed: int) -> None:
@@ -59,8 +60,8 @@ def _write_prompts(out: Path, count: int, seed: int) -> None:
     _write_lines(out / "prompts.jsonl", rows)
 
 
-def _write_split(folder: Path, split: str, count: int, seed: int) -> tuple[int, int, int]:
-    """Pictures and their questions; returns how many of POPE, MME and AMBER."""
+def _write_split(folder: Path, split: str, count: int, seed: int) -> tuple[int, int, int, int]:
+    """Pictures and their questions; returns how many of POPE, MME, AMBER and IFT."""
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     listed = list(scenes(seed, split, count))
@@ -87,7 +88,8 @@ def _write_split(folder: Path, split: str, count: int, seed: int) -> tuple[int, 
         pope += len(questions)
     name = f"groundtune-demo/{seed}/{split}"
     mme = write_mme(folder / "mme", names, listed, name)
-    return pope, mme, write_amber(folder / "amber", names, listed, name)
+    amber = write_amber(folder / "amber", names, listed, name)
+    return pope, mme, amber, write_instructions(folder / "instruction_following.jsonl", names)
 
 
 def _negatives(setting: str, frequency: Counter[str]) -> Callable[[Scene, random.Random], list[str]]:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 from groundtune.benchmarks.chair import Chair
+from groundtune.benchmarks.instruction_following.benchmark import InstructionFollowing
+from groundtune.benchmarks.mme import Mme
 from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question import Benchmark
 from groundtune.benchmarks.tools import NO_TOOLS, Tools
@@ -12,6 +14,8 @@ from groundtune.errors import SettingError
 BENCHMARKS: dict[str, tuple[Callable[[str, Tools], Benchmark], tuple[str, ...]]] = {
     "pope": (Pope, ("<split>",)),
     "chair": (Chair, ()),
+    "mme": (Mme, ()),
+    "ift": (InstructionFollowing, ()),
 }
 
 

@@ -16,7 +16,7 @@ _PLACES: dict[str, str] = {
     "object_halbench": r"(?P<folder>(?:.*/)?obj[^/]*halbench[^/]*)/[^/]+\.jsonl",
     "mmhal": r"(?P<folder>(?:.*/)?mmhal[^/]*)/response_template\.json",
     "llava_bench": r"(?P<folder>(?:.*/)?llava[-_]bench[^/]*)/questions\.jsonl",
-    "instruction_following": r"(?:ift/|instruction_following/)?instruction_following\.jsonl",
+    "ift": r"(?:ift/|instruction_following/)?instruction_following\.jsonl",
 }
 _VOCABULARY = re.compile(r"(?:chair/)?(?:vocabulary\.json|synonyms[^/]*\.txt)", re.IGNORECASE)
 

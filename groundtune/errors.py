@@ -45,3 +45,11 @@ class StorageError(GroundtuneError):
 
 class TrackingError(GroundtuneError):
     """The MLflow server cannot be reached or refuses a request."""
+
+
+class JudgeError(GroundtuneError):
+    """The judge cannot be asked, or one record could not be judged. What was judged before is in the judge's cache."""
+
+    def __init__(self, problem: str, record_id: str = ""):
+        self.problem, self.record_id = problem, record_id
+        super().__init__(f'judge: id="{record_id}": {problem}' if record_id else f"judge: {problem}")

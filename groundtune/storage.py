@@ -195,7 +195,7 @@ def local_folder(uri: str, cache: Path | None = None) -> Path:
         if not Path(uri).is_dir():
             raise StorageError(f"{uri}: no such folder")
         return Path(uri)
-    target = (cache or _default_cache()) / hashlib.sha256(uri.encode()).hexdigest()[:16]
+    target = (cache or cache_root()) / hashlib.sha256(uri.encode()).hexdigest()[:16]
     found = _listing(uri)
     if not found:
         raise StorageError(f"{uri}: no object has this prefix; check the bucket's name and the path")
@@ -219,7 +219,7 @@ def local_file(uri: str, cache: Path | None = None) -> Path:
         if not Path(uri).is_file():
             raise StorageError(f"{uri}: no such file")
         return Path(uri)
-    return fetch_file(uri, (cache or _default_cache()) / hashlib.sha256(uri.encode()).hexdigest()[:16] / Path(uri).name)
+    return fetch_file(uri, (cache or cache_root()) / hashlib.sha256(uri.encode()).hexdigest()[:16] / Path(uri).name)
 
 
 def check_writable(uri: str) -> None:
@@ -234,7 +234,8 @@ def check_writable(uri: str) -> None:
     remove(name)
 
 
-def _default_cache() -> Path:
+def cache_root() -> Path:
+    """Where downloads and replies that can be had again are kept on this machine, from GROUNDTUNE_CACHE."""
     return Path(os.environ.get("GROUNDTUNE_CACHE", Path(tempfile.gettempdir()) / f"groundtune-cache-{os.getuid()}"))
 
 

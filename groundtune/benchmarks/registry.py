@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from groundtune.benchmarks.amber.benchmark import Amber
 from groundtune.benchmarks.chair import Chair
+from groundtune.benchmarks.instruction_following.benchmark import InstructionFollowing
+from groundtune.benchmarks.mme import Mme
 from groundtune.benchmarks.object_halbench import ObjectHalbench
 from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question import Benchmark
@@ -16,6 +18,8 @@ BENCHMARKS: dict[str, tuple[Callable[[str, Tools], Benchmark], tuple[str, ...]]]
     "chair": (Chair, ()),
     "object_halbench": (ObjectHalbench, ()),
     "amber": (Amber, ("generative", "discriminative")),
+    "mme": (Mme, ()),
+    "ift": (InstructionFollowing, ()),
 }
 
 

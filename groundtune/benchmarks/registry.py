@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from groundtune.benchmarks.amber.benchmark import Amber
 from groundtune.benchmarks.chair import Chair
 from groundtune.benchmarks.instruction_following.benchmark import InstructionFollowing
 from groundtune.benchmarks.mme import Mme
+from groundtune.benchmarks.object_halbench import ObjectHalbench
 from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question import Benchmark
 from groundtune.benchmarks.tools import NO_TOOLS, Tools
@@ -14,6 +16,8 @@ from groundtune.errors import SettingError
 BENCHMARKS: dict[str, tuple[Callable[[str, Tools], Benchmark], tuple[str, ...]]] = {
     "pope": (Pope, ("<split>",)),
     "chair": (Chair, ()),
+    "object_halbench": (ObjectHalbench, ()),
+    "amber": (Amber, ("generative", "discriminative")),
     "mme": (Mme, ()),
     "ift": (InstructionFollowing, ()),
 }

@@ -1,14 +1,15 @@
 """Object names in a caption, found by rules: words, singular forms, two-word names, synonyms."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from groundtune import storage
 from groundtune.errors import SettingError
-from groundtune.text.plurals import singular
-from groundtune.text.tokens import tokens
+from groundtune.text.analysis import TextAnalyser
+from groundtune.text.plain import PlainAnalyser
 
+PLAIN = PlainAnalyser()
 _ANIMALS = (
     "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "animal", "cub",
 )  # fmt: skip
@@ -44,9 +45,12 @@ class Vocabulary:
         object.__setattr__(self, "known", frozenset(words.union(*self.merged)))
         object.__setattr__(self, "longest", max((len(words) for words in self.merged), default=1))
 
-    def object_words(self, text: str) -> list[str]:
+    def object_words(self, text: str, analyser: TextAnalyser = PLAIN) -> list[str]:
         """The object of every object word in the order of the text; a repeated object counts again."""
-        words = self._merge([singular(token, self.known) for token in tokens(text.lower())])
+        return self.objects_of([word for word, _ in self.merged_words(analyser.tokens(text.lower()), analyser)])
+
+    def objects_of(self, words: Sequence[str]) -> list[str]:
+        """The objects among lemmas and names; the rest is passed over."""
         if self.seat_rule and "toilet" in words:
             words = [word for word in words if word != "seat"]
         return [self.objects[word] for word in words if word in self.objects]
@@ -55,13 +59,15 @@ class Vocabulary:
         """The object that a name of the ground truth stands for; None when the vocabulary lacks it."""
         return self.objects.get(name.lower().strip())
 
-    def _merge(self, words: list[str]) -> list[str]:
+    def merged_words(self, tokens: Iterable[str], analyser: TextAnalyser = PLAIN) -> list[tuple[str, int]]:
+        """Lower-case tokens as lemmas, the words of a name made one -> (lemma or name, number of its tokens)."""
+        words = [analyser.known_form(token, self.known) for token in tokens]
         merged, at = [], 0
         while at < len(words):
             for size in range(min(self.longest, len(words) - at), 0, -1):
                 name = self.merged.get(tuple(words[at : at + size]))
                 if name is not None or size == 1:
-                    merged.append(name if name is not None else words[at])
+                    merged.append((name if name is not None else words[at], size))
                     at += size
                     break
         return merged
@@ -77,7 +83,12 @@ def read_vocabulary(uri: str) -> Vocabulary:
         text = storage.read_bytes(uri).decode("utf-8")
     except UnicodeDecodeError as error:
         raise SettingError("vocabulary", uri, f"a file of UTF-8 text ({error})") from error
-    return _from_json(text, uri) if text.lstrip().startswith("{") else _from_table(text, uri)
+    return vocabulary_of(text, uri)
+
+
+def vocabulary_of(text: str, where: str) -> Vocabulary:
+    """`read_vocabulary` of a text that came from `where`."""
+    return _from_json(text, where) if text.lstrip().startswith("{") else _from_table(text, where)
 
 
 def _from_json(text: str, uri: str) -> Vocabulary:
@@ -107,9 +118,14 @@ def _from_table(text: str, uri: str) -> Vocabulary:
         _add(objects, forms[0], forms, f"{uri}:{number}")
     if not objects:
         raise SettingError("vocabulary", uri, "at least one object")
+    return coco_vocabulary(objects)
+
+
+def coco_vocabulary(objects: Mapping[str, str]) -> Vocabulary:
+    """COCO's rules over a table of surface form -> object."""
     # CHAIR merges two words at a time: "stove top oven" stays three words, of which two name an oven.
     pairs = {words: " ".join(words) for name in objects if len(words := tuple(name.split())) == 2}
-    return Vocabulary(objects, {**pairs, **COCO_NAMES}, seat_rule=True)
+    return Vocabulary(dict(objects), {**pairs, **COCO_NAMES}, seat_rule=True)
 
 
 def _add(objects: dict[str, str], name: str, forms: Iterable[str], where: str) -> None:

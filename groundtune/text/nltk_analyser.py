@@ -14,6 +14,7 @@ from groundtune.text.nltk_data import PUNKT, WORDNET, has_tagger, load_punkt, lo
 from groundtune.text.wordnet import WordNetNouns
 
 OFFICIAL_SIMILARITY = "en_core_web_lg"  # AMBER's
+SYSTEM_WORDNET = Path("/usr/share/wordnet")  # of the Debian package wordnet-base
 
 
 class NltkAnalyser(TextAnalyser):
@@ -22,7 +23,8 @@ class NltkAnalyser(TextAnalyser):
     def __init__(self, nltk_data: str, wordnet: str = "", similarity_model: str = ""):
         """nltk_data: folder with Punkt and the tagger; "" is without both: words are then cut by untrained Punkt, and
         `words` is refused, as it needs tags, while `tokens` and `lemma` work. wordnet: folder with WordNet's files; ""
-        is corpora/wordnet below nltk_data. similarity_model: a spaCy pipeline with vectors; "" compares lemmas.
+        is corpora/wordnet below nltk_data, else SYSTEM_WORDNET. similarity_model: a spaCy pipeline with vectors; ""
+        compares lemmas.
         """
         self._folder = nltk_data
         self._sentences, trained = load_punkt(Path(nltk_data or "/nonexistent"))
@@ -64,8 +66,5 @@ class NltkAnalyser(TextAnalyser):
 def _wordnet_folder(nltk_data: str, wordnet: str) -> Path:
     if wordnet:
         return Path(wordnet)
-    if not nltk_data:
-        raise SettingError(
-            "wordnet", "", "the folder of WordNet's files, e.g. /usr/share/wordnet (Debian package wordnet-base)"
-        )
-    return Path(nltk_data, WORDNET)
+    below = Path(nltk_data, WORDNET)
+    return below if nltk_data and below.is_dir() else SYSTEM_WORDNET

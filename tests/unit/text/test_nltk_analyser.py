@@ -90,15 +90,13 @@ def test_a_half_copied_punkt_is_named(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_wordnet_is_looked_for_in_nltk_data_when_no_folder_is_given(data: Path, tmp_path: Path) -> None:
-    write_tagger(tmp_path)
-    with pytest.raises(SettingError, match=r"setting 'wordnet'.*corpora/wordnet"):
-        load_analyser("nltk", nltk_data=str(tmp_path))
-    (tmp_path / "corpora").mkdir()
-    (tmp_path / "corpora" / "wordnet").symlink_to(WORDNET)
-    assert load_analyser("nltk", nltk_data=str(tmp_path)).lemma("mice") == "mouse"
-
-
-def test_without_any_folder_the_settings_are_named() -> None:
-    with pytest.raises(SettingError, match="setting 'wordnet'"):
+def test_wordnet_comes_from_nltk_data_or_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_analyser("nltk").lemma("mice") == "mouse"
+    nouns = tmp_path / "corpora" / "wordnet"
+    nouns.mkdir(parents=True)
+    (nouns / "index.noun").write_text("mice n 1 0 1 0 00000001\n")
+    (nouns / "noun.exc").write_text("")
+    assert load_analyser("nltk", nltk_data=str(tmp_path)).lemma("mice") == "mice"
+    monkeypatch.setattr("groundtune.text.nltk_analyser.SYSTEM_WORDNET", tmp_path / "none")
+    with pytest.raises(SettingError, match=r"setting 'wordnet'.*wordnet-base"):
         load_analyser("nltk")

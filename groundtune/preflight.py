@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from groundtune import storage, tracking
+from groundtune.benchmarks.judge import check as check_judge
+from groundtune.benchmarks.registry import benchmark_named
 from groundtune.digests import digest_file, digest_folder
 from groundtune.errors import SettingError
 from groundtune.preferences.image_preference.keywords.taggers import load_tagger
@@ -18,6 +20,7 @@ from groundtune.settings import (
     AlignmentScoreSettings,
     EvaluationSettings,
     ImagePreferenceSettings,
+    JudgeSettings,
     ProbeSettings,
     SamplingSettings,
     SelectionSettings,
@@ -58,6 +61,8 @@ def run(
     assert isinstance(alignment, AlignmentScoreSettings) and isinstance(evaluation, EvaluationSettings)
     assert isinstance(image_preference, ImagePreferenceSettings) and isinstance(selection, SelectionSettings)
     assert isinstance(probe, ProbeSettings) and isinstance(sampling, SamplingSettings)
+    judge = checked["judge"]
+    assert isinstance(judge, JudgeSettings)
     _check_pool_size(sampling, selection)
     state = storage.state_root()
     if state:
@@ -78,6 +83,9 @@ def run(
             why = f"image_preference.finder is {image_preference.finder}"
             regions[name] = _checkpoint(f"region_models.{name}", place, why)
     questions = _benchmark_files(benchmarks_root, evaluation)
+    judged = any(benchmark_named(name).judged for name in evaluation.benchmarks)
+    if judged and judge.base_url:
+        check_judge(judge)
     say(STAGE, ", ".join(f"{name} {digest[:12]}" for name, digest in (digests | regions).items()))
     return Inputs(digest_file(prompt_file), "-".join(digests.values()), "-".join(regions.values()), questions)
 

@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 from groundtune.benchmarks.question import Answered, Array, Benchmark, Counts, Question, ratio
 from groundtune.benchmarks.question_files import QuestionFiles, QuestionLine
 from groundtune.benchmarks.tools import NO_TOOLS, Tools
-from groundtune.benchmarks.vocabulary import LEMMATISER, Vocabulary, count_words, read_vocabulary
+from groundtune.benchmarks.vocabulary import Vocabulary, read_vocabulary
 from groundtune.digests import canonical_json
 from groundtune.errors import SettingError
+from groundtune.text.plurals import LEMMATISER
+from groundtune.text.tokens import count_words
 
 
 class Chair(Benchmark):

@@ -7,6 +7,7 @@ from groundtune.benchmarks.question import Question
 from groundtune.errors import SettingError
 
 WHOLE = ""  # not cut: every question of every benchmark
+MODEL, BASELINE = "model", "baseline"  # whose answers are asked for
 
 
 def slices_of(questions: Sequence[Question], questions_per_slice: int) -> list[str]:
@@ -29,6 +30,15 @@ def benchmark_of(slice_name: str) -> str:
         raise SettingError("slice", slice_name, "a benchmark and its part, e.g. 'pope_random 0/2'")
     parse_shard(shard)
     return name
+
+
+def contestant_and_slice(item: str) -> tuple[str, str]:
+    """ "model pope_random 0/2" -> ("model", "pope_random 0/2"). Raises SettingError when it is no such item."""
+    contestant, _, slice_name = item.partition(" ")
+    if contestant not in (MODEL, BASELINE):
+        raise SettingError("item", item, f"{MODEL} or {BASELINE} and a slice, e.g. '{MODEL} pope_random 0/2'")
+    benchmark_of(slice_name)
+    return contestant, slice_name
 
 
 def questions_in(questions: Sequence[Question], slice_name: str) -> list[Question]:

@@ -1,27 +1,13 @@
 """Object names in a caption, found by rules: words, singular forms, two-word names, synonyms."""
 
 import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from groundtune import storage
 from groundtune.errors import SettingError
-
-# A hyphen or an apostrophe inside a word keeps it whole; other marks are tokens, so "hot, dog" is no hot dog.
-_TOKEN = re.compile(r"\w+(?:-\w+)*|'\w+|[^\w\s]")
-_WORD = re.compile(r"\w")
-
-LEMMATISER = "plural-rules-1"
-_IRREGULAR = {
-    "men": "man", "women": "woman", "children": "child", "people": "person", "feet": "foot", "teeth": "tooth",
-    "geese": "goose", "mice": "mouse", "oxen": "ox",
-}  # fmt: skip
-# (ending, replacement), tried in this order; the first that gives a word of the vocabulary wins.
-_ENDINGS = (
-    ("s", ""), ("ses", "s"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"), ("oes", "o"),
-    ("ies", "y"), ("ves", "f"), ("ves", "fe"), ("men", "man"),
-)  # fmt: skip
+from groundtune.text.plurals import singular
+from groundtune.text.tokens import tokens
 
 _ANIMALS = (
     "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "animal", "cub",
@@ -60,7 +46,7 @@ class Vocabulary:
 
     def object_words(self, text: str) -> list[str]:
         """The object of every object word in the order of the text; a repeated object counts again."""
-        words = self._merge([singular(token, self.known) for token in tokens(text)])
+        words = self._merge([singular(token, self.known) for token in tokens(text.lower())])
         if self.seat_rule and "toilet" in words:
             words = [word for word in words if word != "seat"]
         return [self.objects[word] for word in words if word in self.objects]
@@ -79,38 +65,6 @@ class Vocabulary:
                     at += size
                     break
         return merged
-
-
-def tokens(text: str) -> list[str]:
-    """Lower-case words and punctuation marks."""
-    return _TOKEN.findall(text.lower())
-
-
-def count_words(text: str) -> int:
-    """Words of an answer, punctuation not counted: its length."""
-    return sum(bool(_WORD.search(token)) for token in tokens(text))
-
-
-def singular(word: str, known: frozenset[str]) -> str:
-    """ours, in place of WordNet: the word itself when the vocabulary has it, else its singular when that is
-    in it.
-
-    A plain list of plural endings and irregular nouns; a word that leads to no word of the vocabulary stays
-    as it is.
-    """
-    if word in known:
-        return word
-    return next((form for form in _singulars(word) if form in known), word)
-
-
-def _singulars(word: str) -> Iterator[str]:
-    if word in _IRREGULAR:
-        yield _IRREGULAR[word]
-    if word.endswith("ss"):
-        return
-    for ending, replacement in _ENDINGS:
-        if word.endswith(ending) and len(word) > len(ending):
-            yield word.removesuffix(ending) + replacement
 
 
 def read_vocabulary(uri: str) -> Vocabulary:

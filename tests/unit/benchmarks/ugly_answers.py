@@ -1,4 +1,4 @@
-"""Answers as models really give them, and worse: what every parser of a benchmark is held against its plain reading by."""
+"""Answers as models give them, and worse: what every parser of a benchmark is held against its plain reading by."""
 
 import random
 from collections.abc import Sequence

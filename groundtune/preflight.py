@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from groundtune import storage, tracking
+from groundtune.benchmarks.judge import check as check_judge
 from groundtune.digests import digest_file, digest_folder
 from groundtune.errors import SettingError
 from groundtune.preferences.image_preference.keywords.taggers import load_tagger
@@ -18,6 +19,7 @@ from groundtune.settings import (
     AlignmentScoreSettings,
     EvaluationSettings,
     ImagePreferenceSettings,
+    JudgeSettings,
     ProbeSettings,
     SamplingSettings,
     SelectionSettings,
@@ -58,11 +60,14 @@ def run(
     assert isinstance(alignment, AlignmentScoreSettings) and isinstance(evaluation, EvaluationSettings)
     assert isinstance(image_preference, ImagePreferenceSettings) and isinstance(selection, SelectionSettings)
     assert isinstance(probe, ProbeSettings) and isinstance(sampling, SamplingSettings)
+    judge = checked["judge"]
+    assert isinstance(judge, JudgeSettings)
     _check_pool_size(sampling, selection)
     state = storage.state_root()
     if state:
         storage.check_writable(state)
     tracking.check()
+    check_judge(judge)
     prompt_file = storage.local_file(prompts)
     if selection.source == "given":
         _check_preferences(prompt_file)

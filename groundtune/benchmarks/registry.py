@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 from groundtune.benchmarks.chair import Chair
+from groundtune.benchmarks.llava_bench import LlavaBench
+from groundtune.benchmarks.mmhal import MmHal
 from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question import Benchmark
 from groundtune.benchmarks.tools import NO_TOOLS, Tools
@@ -12,6 +14,8 @@ from groundtune.errors import SettingError
 BENCHMARKS: dict[str, tuple[Callable[[str, Tools], Benchmark], tuple[str, ...]]] = {
     "pope": (Pope, ("<split>",)),
     "chair": (Chair, ()),
+    "mmhal": (MmHal, ()),
+    "llava_bench": (LlavaBench, ("reference_first", "model_first")),
 }
 
 

@@ -123,6 +123,7 @@ def _answer(
                     **results(made, settings),
                     "identity": identity_of(vlm, asked.benchmarks, asked.digests, made, settings) | engine,
                     "questions_per_second": progress.rate,
+                    **({"judge": {**judge.served, **judge.usage}} if judge else {}),
                 },
             )
             say(label, f"{len(questions):,} questions -> {len(artifact):,} answers")

@@ -119,6 +119,7 @@ def _benchmark_files(root: str, evaluation: EvaluationSettings) -> str:
     if evaluation.vocabulary:
         files["vocabulary"] = evaluation.vocabulary
     for name, file in files.items():
-        if not storage.exists(storage.join(root, file)):
-            raise SettingError(f"evaluation.{name}", file, f"a file below {root}")
+        place = storage.join(root, file)
+        if not storage.exists(place) and not storage.list_files(place):
+            raise SettingError(f"evaluation.{name}", file, f"a file or a folder below {root}")
     return digest_folder(storage.local_folder(root)) if not storage.is_s3(root) else storage.listing_digest(root)

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _tokens = pa.list_(pa.int32())
 _logprobs = pa.list_(pa.float32())
@@ -160,12 +160,18 @@ ANSWERS = pa.schema(
     [
         ("benchmark", pa.string()),
         ("question_id", pa.string()),
-        ("image", pa.string()),
+        ("kind", pa.string()),  # yes_no, caption, open: decides how long an answer may get
+        ("category", pa.string()),  # what the benchmark groups by (MME's task, AMBER's dimension), "" for nothing
+        ("image", pa.string()),  # relative to the root, an s3:// URI, or attached:<file of this artifact>
+        ("image_sha256", pa.string()),
         ("question", pa.string()),
-        ("truth", pa.string()),  # label, or a JSON list of objects
+        ("truth", pa.string()),  # label, or JSON
         ("answer", pa.string()),
         ("parsed", pa.string()),  # what the benchmark's parser read out of the answer
-        ("correct", pa.bool_()),
+        ("p_yes", pa.float64()),  # P(yes | yes or no) in one pass; null when it was not asked for
+        ("judgement", pa.string()),  # the judge's reply, "" when none was asked
+        ("rating", pa.string()),  # what was read out of it, "" when nothing was judged
+        ("correct", pa.bool_()),  # null when only a judge can tell and none was asked
     ]
 )
 

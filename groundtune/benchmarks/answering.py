@@ -1,30 +1,37 @@
 """One part of an evaluation: greedy answers, in batches whose size changes nothing but the speed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from PIL import Image
 
 from groundtune.artifact_writing import reject
 from groundtune.artifacts import Row, parts_of
-from groundtune.benchmarks.question import Answered, Benchmark, Question, row_of
+from groundtune.benchmarks.question import Answered, Benchmark, Question
 from groundtune.errors import RecordError
 from groundtune.images import ImageStore
 from groundtune.settings import EvaluationSettings
 from groundtune.vlm.generate import Decoding, generate
 from groundtune.vlm.loader import Vlm
 from groundtune.vlm.prompt import Prefix, encode_prefix
+from groundtune.vlm.yes_no import p_yes
+
+_DIGITS = 6  # of P(yes): beyond them it is the batch that speaks
 
 
 def answer_part(
     vlm: Vlm,
     questions: Sequence[Question],
-    benchmarks: dict[str, Benchmark],
+    benchmarks: Mapping[str, Benchmark],
     store: ImageStore,
     settings: EvaluationSettings,
-) -> tuple[list[Row], list[Row]]:
-    """(rows, rejected rows), both in the order of `questions`; what cannot be encoded is rejected."""
+) -> tuple[list[Answered], list[Row]]:
+    """(answered questions, rejected rows), both in the order of `questions`; what cannot be encoded is rejected.
+
+    The questions of a batch that are about one image share its encoding and all text that they begin with.
+    """
     answers: dict[str, str] = {}
+    likely: dict[str, float] = {}
     rejected: dict[str, Row] = {}
     for batch in batches(questions, settings.questions_per_batch):
         prefixes: list[Prefix] = []
@@ -37,16 +44,24 @@ def answer_part(
                 prefixes.append(encode_prefix(vlm, question.record_id, text, images[question.image]))
             except RecordError as error:
                 rejected[question.record_id] = reject(question.record_id, error.field, str(error))
-        decoding = decoding_of(batch[0].kind, settings)
-        drawn = generate(vlm, prefixes, decoding, [0] * len(prefixes))
-        answers.update({prefix.record_id: own[0].text for prefix, own in zip(prefixes, drawn, strict=True)})
-    rows = []
+        scored = batch[0].kind == "yes_no" and settings.yes_no_answers != "generation"
+        if scored:
+            values = p_yes(vlm, prefixes)
+            likely |= {prefix.record_id: round(p, _DIGITS) for prefix, p in zip(prefixes, values, strict=True)}
+        if not scored or settings.yes_no_answers == "both":
+            drawn = generate(vlm, prefixes, decoding_of(batch[0].kind, settings), [0] * len(prefixes))
+            answers |= {prefix.record_id: own[0].text for prefix, own in zip(prefixes, drawn, strict=True)}
+    answered = []
     for question in questions:
-        if question.record_id in answers:
-            benchmark, answer = benchmarks[question.benchmark], answers[question.record_id]
-            answered = Answered(question, answer, benchmark.parse(answer))
-            rows.append(row_of(answered, benchmark.correct(question, answered.parsed)))
-    return rows, [rejected[question.record_id] for question in questions if question.record_id in rejected]
+        if question.record_id not in rejected:
+            p = likely.get(question.record_id)
+            answer = answers.get(question.record_id)
+            if answer is None:  # asked for P(yes) alone: nothing was said
+                parsed = "yes" if p is not None and p > 0.5 else "no"
+            else:
+                parsed = benchmarks[question.benchmark].parse(question, answer)
+            answered.append(Answered(question, answer or "", parsed, p))
+    return answered, [rejected[question.record_id] for question in questions if question.record_id in rejected]
 
 
 def instruction_of(question: Question, settings: EvaluationSettings) -> str:
@@ -59,6 +74,15 @@ def decoding_of(kind: str, settings: EvaluationSettings) -> Decoding:
     """Greedy, one answer."""
     longest = settings.max_yes_no_tokens if kind == "yes_no" else settings.max_new_tokens
     return Decoding(max_new_tokens=longest, temperature=0.0, top_p=1.0, samples=1)
+
+
+def decoding_text(kind: str, settings: EvaluationSettings) -> str:
+    """How a kind of question is answered, for the identity of a score."""
+    generated = f"greedy, at most {decoding_of(kind, settings).max_new_tokens} tokens"
+    if kind != "yes_no" or settings.yes_no_answers == "generation":
+        return generated
+    one_pass = "P(yes | yes or no) of the next word in one pass"
+    return one_pass if settings.yes_no_answers == "p_yes" else f"{generated}; {one_pass}"
 
 
 def batches(questions: Sequence[Question], size: int) -> Iterator[list[Question]]:

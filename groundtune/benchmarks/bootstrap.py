@@ -56,13 +56,9 @@ def estimate(counts: Sequence[UnitCounts], metrics: Metrics, resampling: Resampl
     tables = align(counts)
     point = metrics([_totals(table) for table in tables])
     drawn = [
-        metrics([_weighted(table, weights) for table in tables])
-        for weights in _draws(len(tables[0].units), resampling)
+        metrics([_weighted(table, weights) for table in tables]) for weights in _draws(len(tables[0].units), resampling)
     ]
-    return {
-        name: Estimate(float(value), *_ends(_joined(drawn, name), resampling))
-        for name, value in point.items()
-    }
+    return {name: Estimate(float(value), *_ends(_joined(drawn, name), resampling)) for name, value in point.items()}
 
 
 def paired_difference(

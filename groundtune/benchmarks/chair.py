@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from groundtune.benchmarks.question import Answered, Array, Benchmark, Counts, Kind, Question, ratio
-from groundtune.benchmarks.question_files import QuestionLine, read_questions
+from groundtune.benchmarks.question import Answered, Array, Benchmark, Counts, Question, ratio
+from groundtune.benchmarks.question_files import QuestionFiles, QuestionLine
+from groundtune.benchmarks.tools import NO_TOOLS, Tools
 from groundtune.benchmarks.vocabulary import LEMMATISER, Vocabulary, count_words, read_vocabulary
 from groundtune.digests import canonical_json
 from groundtune.errors import SettingError
@@ -21,7 +22,7 @@ class Chair(Benchmark):
     sight: read them together.
     """
 
-    kind: ClassVar[Kind] = "caption"
+    family: ClassVar[str] = "chair"
     parser: ClassVar[str] = f"chair-rules-1, lemmatiser {LEMMATISER}, no language model"
     better: ClassVar[Mapping[str, str]] = {
         "chairs": "lower",
@@ -32,24 +33,21 @@ class Chair(Benchmark):
         "objects": "",
     }
 
-    def __init__(self, name: str, vocabulary: str = ""):
-        """vocabulary: path or s3 URI; needed to load and parse, not to score rows that were parsed before."""
-        super().__init__(name)
-        self._uri = vocabulary
+    def __init__(self, name: str, tools: Tools = NO_TOOLS):
+        super().__init__(name, tools)
+        self._uri = tools.vocabulary
         self._vocabulary: Vocabulary | None = None
 
     @property
     def vocabulary(self) -> Vocabulary:
         if self._vocabulary is None:
             if not self._uri:
-                raise SettingError(
-                    "vocabulary", "", f"the file of objects that benchmark {self.name!r} knows"
-                )
+                raise SettingError("vocabulary", "", f"the file of objects that benchmark {self.name!r} knows")
             self._vocabulary = read_vocabulary(self._uri)
         return self._vocabulary
 
-    def load(self, uri: str) -> list[Question]:
-        return [self._question(line) for line in read_questions(uri, "id")]
+    def load(self, files: QuestionFiles) -> list[Question]:
+        return [self._question(line) for line in files.records()]
 
     def _question(self, line: QuestionLine) -> Question:
         present: set[str] = set()
@@ -61,19 +59,17 @@ class Chair(Benchmark):
         for caption in line.strings("captions") if "captions" in line.fields else []:
             present.update(self.vocabulary.object_words(caption))
         truth = sorted(present)
-        return Question(
-            self.name, line.record_id, line.text("image"), line.text("instruction"), truth, self.kind
-        )
+        return Question(self.name, line.record_id, line.text("image"), line.text("instruction"), truth, "caption")
 
     def read_truth(self, text: str) -> Any:
         return json.loads(text)
 
-    def parse(self, answer: str) -> str:
+    def parse(self, question: Question, answer: str) -> str:
         """A JSON list of the objects named, in order, repeats kept."""
         return canonical_json(self.vocabulary.object_words(answer))
 
-    def correct(self, question: Question, parsed: str) -> bool:
-        return set(json.loads(parsed)) <= set(question.truth)
+    def correct(self, answered: Answered) -> bool:
+        return set(json.loads(answered.parsed)) <= set(answered.question.truth)
 
     def count(self, answered: Answered, reading: str) -> Counts:
         truth: set[Any] = set(answered.question.truth)

@@ -5,7 +5,7 @@ from typing import Any
 
 from groundtune.artifacts import Artifact
 from groundtune.benchmarks.bootstrap import Difference, paired_difference
-from groundtune.benchmarks.question import Answered
+from groundtune.benchmarks.question import Answered, Benchmark
 from groundtune.benchmarks.registry import benchmark_named
 from groundtune.benchmarks.results import (
     answers_by_benchmark,
@@ -41,19 +41,21 @@ def compare(base: Artifact, aligned: Artifact) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for name in first:
         benchmark = benchmark_named(name)
-        for reading in benchmark.readings:
-            key = "metrics" if reading == benchmark.readings[0] else reading
+        readings = benchmark.readings_of(first[name])
+        for reading in readings:
+            key = "metrics" if reading == readings[0] else reading
             counts = [benchmark.score(first[name], reading)], [benchmark.score(second[name], reading)]
             differences = paired_difference(*counts, metrics_of(benchmark), resampling)
             figures = before["benchmarks"][name][key], after["benchmarks"][name][key]
-            rows += _rows(name, reading, benchmark.better, *figures, differences)
+            rows += _rows(name, reading, benchmark, *figures, differences)
     for family, splits in families_with_splits(first).items():
         benchmark = benchmark_named(family)
-        one = [benchmark_named(name).score(first[name]) for name in splits]
-        two = [benchmark_named(name).score(second[name]) for name in splits]
+        reading = benchmark.readings_of(first[splits[0]])[0]
+        one = [benchmark_named(name).score(first[name], reading) for name in splits]
+        two = [benchmark_named(name).score(second[name], reading) for name in splits]
         differences = paired_difference(one, two, mean_metrics_of(benchmark), resampling)
         figures = before["means"][family]["metrics"], after["means"][family]["metrics"]
-        rows += _rows(family, f"mean of {len(splits)}", benchmark.better, *figures, differences)
+        rows += _rows(family, f"mean of {len(splits)}", benchmark, *figures, differences)
     return {"base": base.digest, "aligned": aligned.digest, "interval": settings.interval, "rows": rows}
 
 
@@ -87,7 +89,7 @@ def to_markdown(comparison: Mapping[str, Any]) -> str:
 def _rows(
     name: str,
     reading: str,
-    better: Mapping[str, str],
+    asked: Benchmark,
     base: Mapping[str, Any],
     aligned: Mapping[str, Any],
     differences: Mapping[str, Difference],
@@ -97,11 +99,11 @@ def _rows(
             "benchmark": name,
             "reading": reading,
             "metric": metric,
-            "better": better[metric],
+            "better": asked.direction(metric),
             "base": base[metric],
             "aligned": aligned[metric],
             "difference": difference.as_dict(),
-            "verdict": verdict(difference, better[metric]),
+            "verdict": verdict(difference, asked.direction(metric)),
         }
         for metric, difference in differences.items()
     ]
@@ -117,9 +119,7 @@ def verdict(difference: Difference, better: str) -> str:
 def _check_protocol(base: Artifact, aligned: Artifact) -> None:
     for artifact in (base, aligned):
         if artifact.kind != "answers":
-            raise ArtifactError(
-                f"{artifact.path}: holds {artifact.kind!r}, expected an evaluation's 'answers'"
-            )
+            raise ArtifactError(f"{artifact.path}: holds {artifact.kind!r}, expected an evaluation's 'answers'")
     one, two = (artifact.results["identity"]["protocol"] for artifact in (base, aligned))
     for name in one.keys() | two.keys():
         if one.get(name) != two.get(name):
@@ -148,11 +148,7 @@ def _check_questions(base: Artifact, first: Groups, aligned: Artifact, second: G
 
 
 def _asked(question: Any) -> str:
-    return (
-        f'"{question.text}" about {question.image} (truth {question.truth_text})'
-        if question
-        else "no such question"
-    )
+    return f'"{question.text}" about {question.image} (truth {question.truth_text})' if question else "no such question"
 
 
 def _shown(figure: Mapping[str, float], sign: str = "") -> str:

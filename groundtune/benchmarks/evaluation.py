@@ -1,23 +1,25 @@
 """evaluate: a model, with or without an adapter, answers the questions of benchmarks and is scored."""
 
-import hashlib
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from groundtune import storage, tracking
 from groundtune.artifact_writing import ArtifactWriter
 from groundtune.artifacts import Artifact, parts_of
-from groundtune.benchmarks.answering import answer_part, decoding_of
-from groundtune.benchmarks.question import Benchmark, Question
-from groundtune.benchmarks.question_images import check_images, check_share, resolve_images
-from groundtune.benchmarks.registry import benchmark_named
-from groundtune.benchmarks.results import answers_by_benchmark, resampling_of, results_of
+from groundtune.benchmarks.answering import answer_part, decoding_text
+from groundtune.benchmarks.judge import Judge, load_judge
+from groundtune.benchmarks.judging import judged_rows
+from groundtune.benchmarks.question import Benchmark
+from groundtune.benchmarks.question_images import check_images, check_share
+from groundtune.benchmarks.question_set import QuestionSet, load_questions
+from groundtune.benchmarks.results import results_of_artifact, say_results
+from groundtune.benchmarks.slices import WHOLE, benchmark_of, questions_in
 from groundtune.digests import digest_of
-from groundtune.errors import SettingError
-from groundtune.images import ImageStore
+from groundtune.images import ATTACHED, ImageStore
 from groundtune.progress import Progress, say
-from groundtune.settings import EvaluationSettings
+from groundtune.settings import EvaluationSettings, JudgeSettings
 from groundtune.vlm.loader import Vlm, load_vlm
 from groundtune.vlm.prompt import render
 
@@ -31,108 +33,114 @@ def run(
     settings: EvaluationSettings | Mapping[str, Any],
     *,
     adapter: str = "",
+    judge: JudgeSettings | Mapping[str, Any] | None = None,
 ) -> Artifact:
-    """Answer, score, and write an `answers` artifact whose manifest holds the metrics with their intervals.
+    """Answer, judge what needs a judge, score, and write an `answers` artifact whose manifest holds the metrics with
+    their intervals.
 
-    questions_root: folder or s3 prefix of the question files (settings.benchmarks) and of the images, whose
-    references are relative to it; a bare name "x.jpg" may also lie in "images/x.jpg". model: checkpoint
-    folder or s3 prefix; adapter: PEFT folder, or "" for the base model. Questions whose image is missing or
-    unreadable are rejected. Raises SettingError, RecordError (question files, file:line) and TooManyRejected
-    before the model is loaded.
+    questions_root: folder or s3 prefix of the question files (settings.benchmarks) and of the images, whose references
+    are relative to it; a bare name "x.jpg" may also lie in "images/x.jpg" or beside its questions. model: checkpoint
+    folder or s3 prefix; adapter: PEFT folder or s3 prefix, or "" for the base model. judge: without one, metrics that
+    need a judge are refused and the rest goes on. Raises SettingError, RecordError (question files, file:line) and
+    TooManyRejected (images) before the model is loaded.
     """
     settings = EvaluationSettings.of(settings, STAGE)
-    benchmarks, files = _benchmarks(questions_root, settings)
-    questions = _questions(questions_root, benchmarks, settings)
-    store = ImageStore(questions_root)
-    images, broken = check_images(store, questions)
-    check_share(questions, broken, settings.max_rejected_share)
-    vlm = load_vlm(storage.local_folder(model), adapter=storage.local_folder(adapter) if adapter else None)
-    parents = {"model": vlm.digest, "adapter": vlm.adapter_digest, "images": digest_of(images), **files}
-    with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
-        # An unfinished evaluation starts again on another device or in another precision: no mixed answers.
+    asked = load_judge(JudgeSettings.of(judge, "judge"))
+    return _answer(questions_root, model, out, settings, adapter, asked, WHOLE, results_of_artifact)
+
+
+def run_slice(
+    questions_root: str,
+    model: str,
+    out: str | Path,
+    settings: EvaluationSettings | Mapping[str, Any],
+    slice_name: str,
+    *,
+    adapter: str = "",
+) -> Artifact:
+    """The answers to one slice (slices.py), neither judged nor scored: `joining` does that for all slices at once, on a
+    machine without a GPU. Arguments and errors as in `run`."""
+    settings = EvaluationSettings.of(settings, STAGE)
+    return _answer(questions_root, model, out, settings, adapter, None, slice_name, lambda made, settings: {})
+
+
+def _answer(
+    root: str,
+    model: str,
+    out: str | Path,
+    settings: EvaluationSettings,
+    adapter: str,
+    judge: Judge | None,
+    slice_name: str,
+    results: Callable[[Artifact, EvaluationSettings], dict[str, Any]],
+) -> Artifact:
+    asked = load_questions(root, settings, lambda one: slice_name == WHOLE or one.name == benchmark_of(slice_name))
+    questions = questions_in(asked.questions, slice_name)
+    label = f"{STAGE} {slice_name}".strip()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in asked.attached.items():
+            (Path(folder) / name).write_bytes(data)
+        store = ImageStore(root, attached=folder)
+        images, broken = check_images(store, questions)
+        check_share(questions, broken, settings.allow_missing, settings.max_rejected_share)
+        vlm = load_vlm(storage.local_folder(model), adapter=storage.local_folder(adapter) if adapter else None)
+        parents = {"model": vlm.digest, "adapter": vlm.adapter_digest, "images": digest_of(images), **asked.digests}
+        # An unfinished evaluation starts again on another device, in another precision, or with another judge.
         engine = {"dtype": str(vlm.dtype), "device": vlm.device.type}
-        writer = ArtifactWriter(Path(out), "answers", settings.to_mapping(), parents, extra=engine)
-        progress = Progress(STAGE, len(questions), "questions")
-        for index, part in parts_of(questions, settings.questions_per_part):
-            if writer.has_part(index):
-                progress.skip(len(part))
-                continue
-            writer.write_part(index, *answer_part(vlm, part, benchmarks, store, settings))
-            progress.add(len(part))
-        artifact = writer.finish(
-            len(questions),
-            max_rejected_share=settings.max_rejected_share,
-            results=lambda made: {
-                **results_of(answers_by_benchmark(made.rows()), resampling_of(settings)),
-                "identity": identity_of(vlm, benchmarks, parents, settings) | engine,
-                "questions_per_second": progress.rate,
-            },
-        )
-        _say_results(artifact, benchmarks)
-        log.metrics(artifact.scalars)
-        log.output(artifact.digest)
-        return artifact
+        extra = {**engine, "slice": slice_name, "judge": judge.identity if judge else {}}
+        with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
+            writer = ArtifactWriter(Path(out), "answers", settings.to_mapping(), parents, extra=extra)
+            progress = Progress(label, len(questions), "questions")
+            for index, part in parts_of(questions, settings.questions_per_part):
+                if writer.has_part(index):
+                    progress.skip(len(part))
+                    continue
+                answered, rejected = answer_part(vlm, part, asked.benchmarks, store, settings)
+                rows = judged_rows(answered, images, asked.benchmarks, judge)
+                writer.write_part(index, rows, rejected, _attached(asked, {row["image"] for row in rows}))
+                progress.add(len(part))
+            artifact = writer.finish(
+                len(questions),
+                max_rejected_share=settings.max_rejected_share,
+                results=lambda made: {
+                    **results(made, settings),
+                    "identity": identity_of(vlm, asked.benchmarks, asked.digests, made, settings) | engine,
+                    "questions_per_second": progress.rate,
+                },
+            )
+            say(label, f"{len(questions):,} questions -> {len(artifact):,} answers")
+            say_results(STAGE, artifact)
+            log.metrics(artifact.scalars)
+            log.output(artifact.digest)
+            return artifact
 
 
 def identity_of(
-    vlm: Vlm, benchmarks: Mapping[str, Benchmark], parents: Mapping[str, str], settings: EvaluationSettings
+    vlm: Vlm,
+    benchmarks: Mapping[str, Benchmark],
+    digests: Mapping[str, str],
+    answers: Artifact,
+    settings: EvaluationSettings,
 ) -> dict[str, Any]:
     """What a score is worth reporting with. `protocol` must be equal for two evaluations to be compared."""
+    rows = list(answers.rows())
     return {
-        "model": parents["model"],
-        "adapter": parents["adapter"],
+        "model": vlm.digest,
+        "adapter": vlm.adapter_digest,
         "prompt_template": render(vlm, "{question}"),
         "protocol": {
-            "inputs": {name: digest for name, digest in parents.items() if name not in ("model", "adapter")},
+            "inputs": dict(digests),
+            "images": digest_of({row["image"]: row["image_sha256"] for row in rows}),
             "benchmarks": {name: benchmark.identity() for name, benchmark in benchmarks.items()},
-            "decoding": {
-                kind: f"greedy, at most {decoding_of(kind, settings).max_new_tokens} tokens"
-                for kind in sorted({benchmark.kind for benchmark in benchmarks.values()})
-            },
+            "decoding": {kind: decoding_text(kind, settings) for kind in sorted({row["kind"] for row in rows})},
+            "judge": answers.manifest["extra"]["judge"],
             "yes_no_suffix": settings.yes_no_suffix,
             "limit": settings.limit,
         },
     }
 
 
-def _benchmarks(root: str, settings: EvaluationSettings) -> tuple[dict[str, Benchmark], dict[str, str]]:
-    """(name -> benchmark, "benchmark <name>" or "vocabulary" -> digest of its file)."""
-    if not settings.benchmarks:
-        raise SettingError("benchmarks", {}, "at least one benchmark and its question file")
-    vocabulary = storage.join(root, settings.vocabulary) if settings.vocabulary else ""
-    benchmarks = {name: benchmark_named(name, vocabulary) for name in settings.benchmarks}
-    digests = {
-        f"benchmark {name}": _digest(storage.join(root, file)) for name, file in settings.benchmarks.items()
-    }
-    if vocabulary:
-        digests["vocabulary"] = _digest(vocabulary)
-    return benchmarks, digests
-
-
-def _digest(uri: str) -> str:
-    return hashlib.sha256(storage.read_bytes(uri)).hexdigest()
-
-
-def _questions(
-    root: str, benchmarks: Mapping[str, Benchmark], settings: EvaluationSettings
-) -> list[Question]:
-    """All questions, benchmark after benchmark; inside one, the questions of an image follow each other."""
-    questions: list[Question] = []
-    for name, benchmark in benchmarks.items():
-        loaded = benchmark.load(storage.join(root, settings.benchmarks[name]))
-        of_image: dict[str, list[Question]] = {}
-        for question in loaded[: settings.limit or None]:
-            of_image.setdefault(question.image, []).append(question)
-        questions += [question for group in of_image.values() for question in group]
-    return resolve_images(root, questions)
-
-
-def _say_results(artifact: Artifact, benchmarks: Mapping[str, Benchmark]) -> None:
-    say(STAGE, f"{artifact.manifest['rows_in']:,} questions -> {len(artifact):,} answers")
-    for name, entry in artifact.results["benchmarks"].items():
-        shown = [
-            f"{metric} {value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
-            for metric, value in entry["metrics"].items()
-            if benchmarks[name].better[metric]
-        ]
-        say(STAGE, f"{name}: {', '.join(shown)}")
+def _attached(asked: QuestionSet, references: set[str]) -> dict[str, bytes]:
+    """The images that came inside question files, of these rows."""
+    names = {reference.removeprefix(ATTACHED) for reference in references if reference.startswith(ATTACHED)}
+    return {name: asked.attached[name] for name in sorted(names)}

@@ -1,27 +1,27 @@
 """POPE: does the model say that an object is there? (Li et al., EMNLP 2023; rules in BENCHMARKS.md)"""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from groundtune.benchmarks.question import Answered, Array, Benchmark, Counts, Kind, Question, ratio
-from groundtune.benchmarks.question_files import read_questions
+from groundtune.benchmarks.question import Answered, Array, Benchmark, Counts, Question, ratio
+from groundtune.benchmarks.question_files import QuestionFiles
+from groundtune.benchmarks.yes_no_answers import STRICT, readings_with_p_yes, said, strict_reading
 
 LABELS = ("yes", "no")
 _NEGATIVE = frozenset({"No", "not", "no"})
-_STRICT = re.compile(r"(yes|no)\b", re.IGNORECASE)
 
 
 class Pope(Benchmark):
     """JSON lines {question_id, image, text, label}; positive class = yes.
 
     Two readings. official: the published parser, which takes for "yes" whatever does not hold one of three
-    words. strict (ours): yes, no, or other; other is wrong, and never a hit of either class. `yes_ratio`
-    counts predictions; `unparsed` is the share of answers that strictly say neither.
+    words. strict (ours): yes, no, or other; other is wrong, and never a hit of either class. p_yes: the likelier of
+    the two, where P(yes) was asked for. `yes_ratio` counts predictions; `unparsed` is the share of answers that
+    strictly say neither.
     """
 
-    kind: ClassVar[Kind] = "yes_no"
-    parser: ClassVar[str] = "pope-official-1; strict reading pope-strict-1"
+    family: ClassVar[str] = "pope"
+    parser: ClassVar[str] = f"pope-official-1; {STRICT}"
     readings: ClassVar[tuple[str, ...]] = ("official", "strict")
     better: ClassVar[Mapping[str, str]] = {
         "accuracy": "higher",
@@ -33,34 +33,35 @@ class Pope(Benchmark):
     }
     averaged: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
 
-    def load(self, uri: str) -> list[Question]:
+    def load(self, files: QuestionFiles) -> list[Question]:
         questions = []
-        for line in read_questions(uri, "question_id"):
+        for line in files.records(id_field="question_id"):
             label = line.text("label")
             if label not in LABELS:
                 raise line.error("label", f"is {label!r}, expected yes or no")
-            questions.append(
-                Question(self.name, line.record_id, line.text("image"), line.text("text"), label, self.kind)
-            )
+            question = line.text("text")
+            questions.append(Question(self.name, line.record_id, line.text("image"), question, label, "yes_no"))
         return questions
 
-    def parse(self, answer: str) -> str:
+    def readings_of(self, answered: Sequence[Answered]) -> tuple[str, ...]:
+        return readings_with_p_yes(self.readings, answered)
+
+    def parse(self, question: Question, answer: str) -> str:
         return official_reading(answer)
 
-    def correct(self, question: Question, parsed: str) -> bool:
-        return bool(parsed == question.truth)
+    def correct(self, answered: Answered) -> bool:
+        return bool(answered.parsed == answered.question.truth)
 
     def count(self, answered: Answered, reading: str) -> Counts:
-        strict = strict_reading(answered.answer)
-        said = strict if reading == "strict" else answered.parsed
-        truth = answered.question.truth
+        answer, truth = said(answered, reading), answered.question.truth
+        unclear = answer if reading == "p_yes" else strict_reading(answered.answer)
         return {
-            "true_yes": float(truth == "yes" and said == "yes"),
-            "false_yes": float(truth == "no" and said == "yes"),
-            "true_no": float(truth == "no" and said == "no"),
+            "true_yes": float(truth == "yes" and answer == "yes"),
+            "false_yes": float(truth == "no" and answer == "yes"),
+            "true_no": float(truth == "no" and answer == "no"),
             "actual_yes": float(truth == "yes"),
             "questions": 1.0,
-            "unparsed": float(strict == "other"),
+            "unparsed": float(unclear == "other"),
         }
 
     def metrics(self, totals: Mapping[str, Array]) -> dict[str, Array]:
@@ -85,11 +86,3 @@ def official_reading(answer: str) -> str:
     """
     tokens = answer.split(".", 1)[0].replace(",", "").split(" ")
     return "no" if _NEGATIVE.intersection(tokens) else "yes"
-
-
-def strict_reading(answer: str) -> str:
-    """ours: "yes" or "no" when that is the answer's first word, in any case and after any punctuation, else
-    "other".
-    """
-    match = _STRICT.match(answer.lstrip(" \t\r\n\"'`*([-:.,"))
-    return match.group(1).lower() if match else "other"

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundtune.artifacts import Row
+from groundtune.benchmarks.question_files import QuestionFiles
+from groundtune.benchmarks.tools import NO_TOOLS, Tools
 from groundtune.digests import canonical_json
 
-Kind = Literal["yes_no", "caption"]
+Kind = Literal["yes_no", "caption", "open"]
 Counts = dict[str, float]
 Array: TypeAlias = NDArray[np.float64]
 
@@ -22,7 +24,7 @@ class Question:
     """One question about one image.
 
     truth: a JSON value, a string ("yes") or for example a list of objects. kind decides how long an answer
-    may get.
+    may get. category: what a table groups by (MME's task, AMBER's dimension), "" for none.
     """
 
     benchmark: str
@@ -31,6 +33,7 @@ class Question:
     text: str
     truth: Any
     kind: Kind
+    category: str = ""
 
     @property
     def record_id(self) -> str:
@@ -45,11 +48,17 @@ class Question:
 
 @dataclass(frozen=True)
 class Answered:
-    """A question with the model's answer and what the benchmark's parser read out of it."""
+    """A question with the model's answer and what the benchmark's parser read out of it.
+
+    p_yes: P(yes | yes or no) of a yes/no question, None when it was not asked for. rating: what was read out of the
+    judge's reply, "" when nothing was judged.
+    """
 
     question: Question
     answer: str
     parsed: str
+    p_yes: float | None = None
+    rating: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,31 +73,31 @@ class UnitCounts:
 
 
 class Benchmark(ABC):
-    """One benchmark. A subclass needs no vocabulary, judge or file to score: rows of an `answers` artifact
-    are enough.
+    """One benchmark. A subclass needs no vocabulary, judge or file to score: rows of an `answers` artifact are enough.
 
-    readings: ways to read an answer; the first is the published one, the others are reported beside it.
-    better: metric name -> "higher" or "lower" is better, or "" when neither is. averaged: metrics whose mean
-    over the splits of a family (`family`_random, ...) is reported.
+    family: `pope` of `pope_random`. readings: ways to read an answer; the first is the published one, the others are
+    reported beside it. better: metric name -> "higher" or "lower" is better, or "" when neither is. averaged: metrics
+    whose mean over the splits of a family (`family`_random, ...) is reported. judged: metrics that a judge's ratings
+    make; without a judge they are refused, never replaced by another rule. malformed_rating: the rating of a reply
+    that stays unreadable.
     """
 
-    kind: ClassVar[Kind]
+    family: ClassVar[str]
     parser: ClassVar[str]
     readings: ClassVar[tuple[str, ...]] = ("official",)
     better: ClassVar[Mapping[str, str]]
     averaged: ClassVar[tuple[str, ...]] = ()
+    judged: ClassVar[frozenset[str]] = frozenset()
+    malformed_rating: ClassVar[str] = ""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, tools: Tools = NO_TOOLS):
+        """tools: needed to load questions and to parse answers, not to score rows that were parsed before."""
         self.name = name
-
-    @property
-    def family(self) -> str:
-        """`pope` of `pope_random`."""
-        return self.name.partition("_")[0]
+        self.tools = tools
 
     @abstractmethod
-    def load(self, uri: str) -> list[Question]:
-        """All questions of a file (path or s3 URI). Raises RecordError that names file and line."""
+    def load(self, files: QuestionFiles) -> list[Question]:
+        """All questions of the published files. Raises RecordError or SettingError that name file and line."""
 
     def read_truth(self, text: str) -> Any:
         """The truth of a question, from its column of the `answers` artifact."""
@@ -96,19 +105,40 @@ class Benchmark(ABC):
 
     def answered(self, row: Row) -> Answered:
         """A row of an `answers` artifact, read back; needs nothing but the row."""
-        truth = self.read_truth(row["truth"])
         question = Question(
-            row["benchmark"], row["question_id"], row["image"], row["question"], truth, self.kind
+            row["benchmark"],
+            row["question_id"],
+            row["image"],
+            row["question"],
+            self.read_truth(row["truth"]),
+            row["kind"],
+            row["category"],
         )
-        return Answered(question, row["answer"], row["parsed"])
+        return Answered(question, row["answer"], row["parsed"], row["p_yes"], row["rating"])
 
     @abstractmethod
-    def parse(self, answer: str) -> str:
+    def parse(self, question: Question, answer: str) -> str:
         """What the answer says, as text: the `parsed` column."""
 
     @abstractmethod
-    def correct(self, question: Question, parsed: str) -> bool:
-        """Is the parsed answer right?"""
+    def correct(self, answered: Answered) -> bool | None:
+        """Is the answer right? None when nothing says so (a judged answer without a judge)."""
+
+    def judge_messages(self, answered: Answered) -> list[dict[str, str]] | None:
+        """What a judge is asked about an answer, as chat messages; None when there is nothing to ask."""
+        return None
+
+    def read_verdict(self, reply: str) -> str | None:
+        """The rating in a judge's reply, as text; None when the reply is malformed and should be asked for again."""
+        raise NotImplementedError(f"{self.name} is not judged")
+
+    def readings_of(self, answered: Sequence[Answered]) -> tuple[str, ...]:
+        """The readings that these answers allow; the first is the one that tables show first."""
+        return self.readings
+
+    def direction(self, metric: str) -> str:
+        """ "higher", "lower" or "": which is better. `existence.f1` goes by `f1` unless it has a line of its own."""
+        return self.better.get(metric) or self.better.get(metric.rpartition(".")[2], "")
 
     @abstractmethod
     def count(self, answered: Answered, reading: str) -> Counts:
@@ -116,7 +146,10 @@ class Benchmark(ABC):
 
     @abstractmethod
     def metrics(self, totals: Mapping[str, Array]) -> dict[str, Array]:
-        """Summed counts of any shape -> metrics of that shape, in [0, 1] unless the metric says otherwise."""
+        """Summed counts of any shape -> metrics of that shape, in [0, 1] unless the metric says otherwise.
+
+        A metric whose counts are not there (a task without a question, a rating without a judge) is left out.
+        """
 
     def score(self, answered: Sequence[Answered], reading: str = "official") -> UnitCounts:
         """Counts per image. Override when a count needs all questions of an image (MME's acc+)."""
@@ -143,16 +176,22 @@ def ratio(numerator: Array, denominator: Array) -> Array:
     return np.divide(numerator, denominator, out=out, where=np.asarray(denominator) != 0)
 
 
-def row_of(answered: Answered, correct: bool) -> Row:
-    """A row of an `answers` artifact."""
+def row_of(answered: Answered, image_sha256: str, correct: bool | None, judgement: str = "") -> Row:
+    """A row of an `answers` artifact. judgement: the judge's reply, "" when none was asked."""
     question = answered.question
     return {
         "benchmark": question.benchmark,
         "question_id": question.question_id,
+        "kind": question.kind,
+        "category": question.category,
         "image": question.image,
+        "image_sha256": image_sha256,
         "question": question.text,
         "truth": question.truth_text,
         "answer": answered.answer,
         "parsed": answered.parsed,
+        "p_yes": answered.p_yes,
+        "judgement": judgement,
+        "rating": answered.rating,
         "correct": correct,
     }

@@ -8,16 +8,15 @@ from pathlib import Path
 from groundtune import storage
 from groundtune.benchmarks.question import Question
 from groundtune.errors import RecordError, TooManyRejected
-from groundtune.images import ImageStore, decode
+from groundtune.images import ATTACHED, ImageStore, decode
 
-FOLDER = "images"  # where an image of a bare name is looked for next
+FOLDERS = ("images", "image")  # where an image of a bare name is looked for next
 
 
-def resolve_images(root: str, questions: Sequence[Question]) -> list[Question]:
-    """The questions with references that exist: "x.jpg", or "images/x.jpg" when only that is below the root.
+def resolve_images(root: str, questions: Sequence[Question], folders: Sequence[str] = ()) -> list[Question]:
+    """The questions with references that exist: "x.jpg" below the root or one of `folders`, there or in "images/".
 
-    POPE's files hold bare names. A reference that leads nowhere either way stays as it is; `check_images`
-    reports it.
+    The published files hold bare names. A reference that leads nowhere stays as it is; `check_images` reports it.
     """
     names = set(storage.list_files(root)) if storage.is_s3(root) else None
 
@@ -25,16 +24,18 @@ def resolve_images(root: str, questions: Sequence[Question]) -> list[Question]:
         return reference in names if names is not None else (Path(root) / reference).is_file()
 
     def resolved(reference: str) -> str:
-        below = f"{FOLDER}/{reference}"
-        elsewhere = storage.is_s3(reference) or reference.startswith(("/", "http://", "https://"))
-        return below if not elsewhere and not exists(reference) and exists(below) else reference
+        if storage.is_s3(reference) or reference.startswith(("/", "http://", "https://", ATTACHED)):
+            return reference
+        bases = [f"{folder}/" for folder in folders] + [""]
+        places = [base + reference for base in bases]
+        places += [f"{base}{inner}/{reference}" for base in bases for inner in FOLDERS]
+        return next((place for place in places if exists(place)), reference)
 
-    return [replace(question, image=resolved(question.image)) for question in questions]
+    found = {reference: resolved(reference) for reference in {question.image for question in questions}}
+    return [replace(question, image=found[question.image]) for question in questions]
 
 
-def check_images(
-    store: ImageStore, questions: Sequence[Question]
-) -> tuple[dict[str, str], dict[str, RecordError]]:
+def check_images(store: ImageStore, questions: Sequence[Question]) -> tuple[dict[str, str], dict[str, RecordError]]:
     """Read and decode every image once -> (reference -> sha256, reference -> what is wrong with it).
 
     This takes seconds; a missing image that is found midway costs GPU hours.
@@ -53,19 +54,27 @@ def check_images(
     return digests, errors
 
 
-def check_share(questions: Sequence[Question], broken: Mapping[str, RecordError], most: float) -> None:
-    """Too many missing images of one benchmark would make another benchmark of it: stop before the expensive part.
+def check_share(
+    questions: Sequence[Question], broken: Mapping[str, RecordError], allow_missing: bool, most: float
+) -> None:
+    """Without some of its images a benchmark is another one: stop before the expensive part, unless that is meant.
 
-    broken: reference -> what is wrong (check_images). most: max_rejected_share. Raises TooManyRejected.
+    broken: reference -> what is wrong (check_images). most: max_rejected_share. Raises TooManyRejected that names the
+    first questions of each benchmark.
     """
     of_benchmark: dict[str, list[Question]] = {}
     for question in questions:
         of_benchmark.setdefault(question.benchmark, []).append(question)
     for name, asked in of_benchmark.items():
         bad = [question for question in asked if question.image in broken]
-        if bad and (len(bad) > most * len(asked) or len(bad) == len(asked)):
-            worst = "\n  ".join(str(error) for error in list({q.image: broken[q.image] for q in bad}.values())[:5])
-            raise TooManyRejected(
-                f"{name}: {len(bad)} of {len(asked)} questions have no usable image, the limit is "
-                f"{most:.1%} (max_rejected_share). The first:\n  {worst}"
-            )
+        if not bad or (allow_missing and len(bad) <= most * len(asked) and len(bad) < len(asked)):
+            continue
+        worst = "\n  ".join(str(error) for error in list({q.image: broken[q.image] for q in bad}.values())[:5])
+        limit = (
+            f"the limit is {most:.1%} (max_rejected_share)"
+            if allow_missing
+            else "allow_missing leaves them out and counts them"
+        )
+        raise TooManyRejected(
+            f"{name}: {len(bad)} of {len(asked)} questions have no usable image; {limit}. The first:\n  {worst}"
+        )

@@ -5,26 +5,29 @@ from collections.abc import Callable
 from groundtune.benchmarks.chair import Chair
 from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question import Benchmark
+from groundtune.benchmarks.tools import NO_TOOLS, Tools
 from groundtune.errors import SettingError
 
-# family -> (builds it from its name and the vocabulary's URI, whether `family_<split>` is a name as well)
-BENCHMARKS: dict[str, tuple[Callable[[str, str], Benchmark], bool]] = {
-    "pope": (lambda name, vocabulary: Pope(name), True),
-    "chair": (Chair, False),
+# family -> (its class, whether `family_<split>` is a name as well: no split, any split, or these)
+BENCHMARKS: dict[str, tuple[Callable[[str, Tools], Benchmark], tuple[str, ...]]] = {
+    "pope": (Pope, ("<split>",)),
+    "chair": (Chair, ()),
 }
 
 
-def benchmark_named(name: str, vocabulary: str = "") -> Benchmark:
-    """The benchmark of a name (`pope`, `pope_random`, `chair`). Raises SettingError that lists the known
-    names.
-    """
-    family, separator, split = name.partition("_")
-    build, has_splits = BENCHMARKS.get(family, (None, False))
-    if build is None or (separator and not (has_splits and split)):
-        known = [known for known, (_, splits) in BENCHMARKS.items() for known in _names(known, splits)]
-        raise SettingError("benchmarks", name, f"one of {', '.join(known)}")
-    return build(name, vocabulary)
+def benchmark_named(name: str, tools: Tools = NO_TOOLS) -> Benchmark:
+    """The benchmark of a name (`pope`, `pope_random`, `chair`). Raises SettingError that lists the known names."""
+    for family, (build, splits) in BENCHMARKS.items():
+        split = name.removeprefix(family).removeprefix("_")
+        if name == family or (name == f"{family}_{split}" and split and ("<split>" in splits or split in splits)):
+            return build(name, tools)
+    raise SettingError("benchmarks", name, f"one of {', '.join(known_names())}")
 
 
-def _names(family: str, has_splits: bool) -> list[str]:
-    return [family, f"{family}_<split>"] if has_splits else [family]
+def known_names() -> list[str]:
+    """Every name, `<split>` standing for one of the user's own."""
+    return [
+        f"{family}_{split}" if split else family
+        for family, (_, splits) in BENCHMARKS.items()
+        for split in ("", *splits)
+    ]

@@ -1,13 +1,17 @@
 """From rows of answers to the figures of a manifest: metrics with intervals, and means over splits."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from groundtune.artifacts import Row
+from groundtune.artifacts import Artifact, Row
 from groundtune.benchmarks.bootstrap import Estimate, Metrics, Resampling, Totals, estimate
 from groundtune.benchmarks.question import Answered, Array, Benchmark
 from groundtune.benchmarks.registry import benchmark_named
+from groundtune.progress import say
 from groundtune.settings import EvaluationSettings
+
+NO_JUDGE = "no judge: set judge.base_url and judge.model"
 
 
 def resampling_of(settings: EvaluationSettings) -> Resampling:
@@ -27,30 +31,57 @@ def answers_by_benchmark(rows: Iterable[Row]) -> dict[str, list[Answered]]:
     return groups
 
 
-def results_of(groups: Mapping[str, Sequence[Answered]], resampling: Resampling) -> dict[str, Any]:
-    """{"benchmarks": {name: {"metrics": ..., other readings ..., "questions", "images"}}, "means": {family:
-    ...}}.
+def results_of_artifact(answers: Artifact, settings: EvaluationSettings) -> dict[str, Any]:
+    """The figures of an `answers` artifact (results_of), with the number of excluded questions of every benchmark."""
+    results = results_of(answers_by_benchmark(answers.rows()), resampling_of(settings))
+    excluded = Counter(row["id"].partition("/")[0] for row in answers.rejected())
+    for name, entry in results["benchmarks"].items():
+        entry["excluded"] = excluded[name]
+    return results
 
-    A metric is {"value", "low", "high"}. "means" holds a family that was asked in several splits
-    (pope_random, ...).
+
+def results_of(groups: Mapping[str, Sequence[Answered]], resampling: Resampling) -> dict[str, Any]:
+    """{"benchmarks": {name: {"metrics": ..., "reading": what they are of, other readings ..., "refused", "questions",
+    "images"}}, "means": {family: ...}}.
+
+    A metric is {"value", "low", "high"}. "refused" tells of each metric that only a judge can make why it is not there.
+    "means" holds a family that was asked in several splits (pope_random, ...).
     """
     benchmarks: dict[str, Any] = {}
     for name, answered in groups.items():
         benchmark = benchmark_named(name)
         entry: dict[str, Any] = {}
-        for reading in benchmark.readings:
+        readings = benchmark.readings_of(answered)
+        for reading in readings:
             values = estimate([benchmark.score(answered, reading)], metrics_of(benchmark), resampling)
-            entry["metrics" if reading == benchmark.readings[0] else reading] = _plain(values)
+            entry["metrics" if reading == readings[0] else reading] = _plain(values)
+        entry["reading"] = readings[0]
+        entry["refused"] = dict.fromkeys(sorted(benchmark.judged - entry["metrics"].keys()), NO_JUDGE)
         entry["questions"] = len(answered)
         entry["images"] = len({one.question.image for one in answered})
         benchmarks[name] = entry
     means = {}
     for family, names in families_with_splits(groups).items():
         benchmark = benchmark_named(names[0])
-        counts = [benchmark_named(name).score(groups[name]) for name in names]
+        reading = benchmark.readings_of(groups[names[0]])[0]
+        counts = [benchmark_named(name).score(groups[name], reading) for name in names]
         values = estimate(counts, mean_metrics_of(benchmark), resampling)
         means[family] = {"metrics": _plain(values), "splits": names}
     return {"benchmarks": benchmarks, "means": means}
+
+
+def say_results(stage: str, answers: Artifact) -> None:
+    """The figures that have a better direction, a line a benchmark, on stdout."""
+    for name, entry in answers.results.get("benchmarks", {}).items():
+        benchmark = benchmark_named(name)
+        shown = [
+            f"{metric} {value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+            for metric, value in entry["metrics"].items()
+            if metric in benchmark.better and benchmark.direction(metric)
+        ]
+        refused = [f"{metric} refused ({why})" for metric, why in entry["refused"].items()]
+        left_out = [f"{entry['excluded']} questions excluded"] if entry["excluded"] else []
+        say(stage, f"{name}: {', '.join(shown + refused + left_out)}")
 
 
 def families_with_splits(names: Iterable[str]) -> dict[str, list[str]]:

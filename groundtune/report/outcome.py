@@ -60,7 +60,7 @@ def _unpaired(base: Artifact, aligned: Artifact) -> Table:
             "benchmark": name,
             "reading": "official",
             "metric": metric,
-            "better": benchmark_named(name).better.get(metric, ""),
+            "better": benchmark_named(name).direction(metric),
             "base": before[name]["metrics"][metric],
             "aligned": after[name]["metrics"][metric],
             "difference": None,

@@ -1,11 +1,12 @@
 """Settings: frozen dataclasses that feed the command line, the component parameters, MLflow and the docs."""
 
+from groundtune.settings.evaluation import EvaluationSettings
 from groundtune.settings.fields import Settings, setting
 from groundtune.settings.image_preference import ImagePreferenceSettings, ProbeSettings
+from groundtune.settings.judge import JudgeSettings
 from groundtune.settings.stages import (
     AlignmentScoreSettings,
     ConfidenceSettings,
-    EvaluationSettings,
     PrepareSettings,
     RegistrySettings,
     SamplingSettings,
@@ -18,6 +19,7 @@ __all__ = [
     "ConfidenceSettings",
     "EvaluationSettings",
     "ImagePreferenceSettings",
+    "JudgeSettings",
     "PrepareSettings",
     "ProbeSettings",
     "RegistrySettings",

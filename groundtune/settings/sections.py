@@ -5,8 +5,10 @@ from typing import Any
 
 from groundtune.errors import SettingError
 from groundtune.settings import stages
+from groundtune.settings.evaluation import EvaluationSettings
 from groundtune.settings.fields import Settings
 from groundtune.settings.image_preference import ImagePreferenceSettings, ProbeSettings
+from groundtune.settings.judge import JudgeSettings
 from groundtune.settings.training import TrainingSettings
 
 SECTIONS: dict[str, type[Settings]] = {
@@ -18,7 +20,8 @@ SECTIONS: dict[str, type[Settings]] = {
     "image_preference": ImagePreferenceSettings,
     "training": TrainingSettings,
     "probe": ProbeSettings,
-    "evaluation": stages.EvaluationSettings,
+    "evaluation": EvaluationSettings,
+    "judge": JudgeSettings,
     "registry": stages.RegistrySettings,
 }
 

@@ -137,35 +137,6 @@ class SelectionSettings(Settings):
 
 
 @dataclass(frozen=True)
-class EvaluationSettings(Settings):
-    """evaluate: benchmarks of a model, with or without an adapter."""
-
-    benchmarks: dict[str, str] = setting(
-        {}, "Benchmark name to question file: names are `pope`, `pope_<split>` or `chair`."
-    )
-    max_new_tokens: int = setting(256, "Longest caption.", unit="tokens", low=1)
-    max_yes_no_tokens: int = setting(8, "Longest answer to a yes/no question.", unit="tokens", low=1)
-    yes_no_suffix: str = setting(
-        "",
-        "Line added below every yes/no question; LLaVA's own evaluation adds "
-        "'Answer the question using a single word or phrase.'",
-        source="ours (LLaVA's is not the default)",
-    )
-    max_rejected_share: float = setting(
-        0.05, "The evaluation stops when more than this share of a benchmark has no usable image.", low=0.0, high=1.0
-    )
-    questions_per_batch: int = setting(32, "Questions answered together.", unit="questions", low=1)
-    questions_per_part: int = setting(256, "Questions in one part, the unit of resuming.", unit="questions", low=1)
-    bootstrap_resamples: int = setting(1000, "Resamples of a confidence interval.", low=10)
-    interval: float = setting(0.95, "Coverage of a confidence interval.", low=0.5, high=0.999)
-    vocabulary: str = setting(
-        "", "JSON file of the objects that chair knows: object name to its surface forms, beside the questions."
-    )
-    limit: int = setting(0, "Ask only the first N questions of each benchmark; 0 asks all.", low=0)
-    seed: int = setting(0, "Seed of the bootstrap.", low=0)
-
-
-@dataclass(frozen=True)
 class RegistrySettings(Settings):
     """register_adapter: the entry in the MLflow model registry."""
 

@@ -1,5 +1,5 @@
 """Sample K answers a prompt: one image encode and one prefill a prompt, then K rows of its cache decode
-together (ours).
+together; prompts about one image share the prefill of all that they begin with (ours).
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from groundtune.errors import SettingError
+from groundtune.vlm.branches import sharing_is_exact
 from groundtune.vlm.features import left_padded
 from groundtune.vlm.loader import Vlm
+from groundtune.vlm.prefix_sharing import SharedPrefix, shared_prefixes
 from groundtune.vlm.prompt import Prefix
 from groundtune.vlm.sampling import pick, uniforms
 
@@ -70,27 +72,40 @@ def generate(
         raise ValueError(f"{len(prefixes)} prefixes but {len(seeds)} seeds")
     rows = 1 if decoding.temperature == 0 else decoding.samples
     answers: dict[int, list[Answer]] = {}
-    for group in _groups([len(prefix) for prefix in prefixes], rows, decoding.max_new_tokens, cache_tokens):
+    for group in _groups(prefixes, rows, decoding.max_new_tokens, cache_tokens):
         drawn = _decode(vlm, [prefixes[i] for i in group], decoding, [seeds[i] for i in group], rows)
         for i, own in zip(group, drawn, strict=True):
             answers[i] = own if rows == decoding.samples else own * decoding.samples
     return [answers[i] for i in range(len(prefixes))]
 
 
-def _groups(lengths: list[int], rows: int, steps: int, cache_tokens: int) -> list[list[int]]:
-    """Prompts of similar length together (little padding), as many as the cache holds; one at least."""
+def _groups(prefixes: Sequence[Prefix], rows: int, steps: int, cache_tokens: int) -> list[list[int]]:
+    """Prompts of one image together, images of similar length together (little padding), as many prompts as the cache
+    holds; one at least.
+    """
+    first: dict[str, int] = {}
+    longest: dict[str, int] = {}
+    for i, prefix in enumerate(prefixes):
+        first.setdefault(prefix.image_key, i)
+        longest[prefix.image_key] = max(longest.get(prefix.image_key, 0), len(prefix))
+
+    def place(i: int) -> tuple[int, int, int]:
+        key = prefixes[i].image_key
+        return longest[key], first[key], len(prefixes[i])
+
     groups: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if groups and (len(groups[-1]) + 1) * rows * (lengths[i] + steps) <= cache_tokens:
+    width = 0
+    for i in sorted(range(len(prefixes)), key=place):
+        width = max(width, len(prefixes[i]))
+        if groups and (len(groups[-1]) + 1) * rows * (width + steps) <= cache_tokens:
             groups[-1].append(i)
         else:
             groups.append([i])
+            width = len(prefixes[i])
     return groups
 
 
-def _decode(
-    vlm: Vlm, prefixes: list[Prefix], decoding: Decoding, seeds: list[int], samples: int
-) -> list[list[Answer]]:
+def _decode(vlm: Vlm, prefixes: list[Prefix], decoding: Decoding, seeds: list[int], samples: int) -> list[list[Answer]]:
     steps = decoding.max_new_tokens
     eos = torch.tensor(sorted(end_token_ids(vlm)), device=vlm.device)
     draws = np.stack([uniforms(seed, k, steps) for seed in seeds for k in range(samples)])  # [B*K, steps]
@@ -122,29 +137,64 @@ def _decode(
 
 
 def _prefill(vlm: Vlm, prefixes: list[Prefix]) -> tuple[Tensor, Any, Tensor]:
-    """Left-padded prefixes through the language model -> next-token logits [B, V], cache, attention mask [B,
-    T].
-    """
+    """Prefixes through the language model -> next-token logits [B, V], cache, attention mask [B, T]."""
     from transformers import DynamicCache
 
-    stacked, mask, positions = left_padded(vlm, prefixes)
     cache = DynamicCache(config=vlm.config.get_text_config())
+    shared = shared_prefixes(prefixes, least=1)
+    if len(shared) < len(prefixes) and _may_share(vlm, prefixes):
+        return _shared_prefill(vlm, shared, cache)
+    stacked, mask, positions = left_padded(vlm, prefixes)
     return _next_logits(vlm, stacked, mask, positions, cache), cache, mask
+
+
+def _shared_prefill(vlm: Vlm, shared: list[SharedPrefix], cache: Any) -> tuple[Tensor, Any, Tensor]:
+    """Each head once; then its cache is copied for every branch, and the branches run behind it.
+
+    Branches end together: the mask has a gap between a head and a shorter branch, the positions have none.
+    """
+    stacked, mask, positions = left_padded(vlm, [one.head for one in shared])
+    _states(vlm, stacked, mask, positions, cache)
+    places = sorted((member, g, b) for g, one in enumerate(shared) for b, member in enumerate(one.members))
+    owners = torch.tensor([g for _, g, _ in places], device=vlm.device)
+    branches = [shared[g].branches[b] for _, g, b in places]
+    width = max(map(len, branches))
+    lengths = torch.tensor([len(branch) for branch in branches], device=vlm.device)
+    tokens = torch.tensor([[0] * (width - len(branch)) + branch for branch in branches], device=vlm.device)
+    there = (torch.arange(width, device=vlm.device) >= width - lengths.unsqueeze(1)).long()  # [B, S]
+    cache.batch_select_indices(owners)
+    behind = mask.sum(dim=1)[owners].unsqueeze(1)
+    positions = (behind + there.cumsum(dim=1) - 1).clamp(min=0)
+    mask = torch.cat([mask[owners], there], dim=1)
+    return _next_logits(vlm, vlm.base.get_input_embeddings()(tokens), mask, positions, cache), cache, mask
+
+
+def _may_share(vlm: Vlm, prefixes: list[Prefix]) -> bool:
+    """A sliding window counts the tokens of the cache, gaps included, so it takes the plain way."""
+    text = vlm.config.get_text_config()
+    window = getattr(text, "sliding_window", None) if getattr(text, "use_sliding_window", True) else None
+    return window is None and sharing_is_exact(vlm)
 
 
 def _next_logits(vlm: Vlm, embedded: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> Tensor:
     """One pass that extends the cache; float32 logits [B, V] after the last position."""
-    states = vlm.family.language_model(vlm.base)(
+    states = _states(vlm, embedded, mask, positions, cache)
+    logits: Tensor = vlm.base.get_output_embeddings()(states[:, -1]).float()
+    logits[:, vlm.config.image_token_id] = -torch.inf
+    logits[:, len(vlm.tokenizer) :] = -torch.inf  # rows of a padded embedding table that no text maps to
+    return logits
+
+
+def _states(vlm: Vlm, embedded: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> Tensor:
+    """One pass that extends the cache; hidden states [B, T, D]."""
+    states: Tensor = vlm.family.language_model(vlm.base)(
         inputs_embeds=embedded,
         attention_mask=mask,
         position_ids=positions,
         past_key_values=cache,
         use_cache=True,
     ).last_hidden_state
-    logits: Tensor = vlm.base.get_output_embeddings()(states[:, -1]).float()
-    logits[:, vlm.config.image_token_id] = -torch.inf
-    logits[:, len(vlm.tokenizer) :] = -torch.inf  # rows of a padded embedding table that no text maps to
-    return logits
+    return states
 
 
 def end_token_ids(vlm: Vlm) -> set[int]:

@@ -1,12 +1,17 @@
 """P(yes) renormalised over yes and no: which tokens begin either answer behind a prompt (ours)."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from groundtune.errors import CheckpointError
-from groundtune.vlm.loader import PrefixChecker
+from groundtune.vlm.branches import branch_next_logprobs
+from groundtune.vlm.loader import PrefixChecker, Vlm
+from groundtune.vlm.prefix_sharing import shared_prefixes
+from groundtune.vlm.prompt import Prefix
 
 _YES = ("Yes", "yes", "YES")
 _NO = ("No", "no", "NO")
@@ -28,6 +33,22 @@ class YesNoTokens:
         """log P(yes) - log P(no): logprobs [..., K] of token_ids, nats -> [...]. Its logistic is P(yes | yes or no)."""
         cut = len(self.yes)
         return torch.logsumexp(logprobs[..., :cut], -1) - torch.logsumexp(logprobs[..., cut:], -1)
+
+
+@torch.no_grad()
+def p_yes(vlm: Vlm, prefixes: Sequence[Prefix]) -> list[float]:
+    """P(yes | yes or no) as the next word behind each prompt, in one pass; what prompts about one image begin with is
+    read once. Raises CheckpointError (yes_no_tokens)."""
+    if not prefixes:
+        return []
+    tokens = yes_no_tokens(vlm, prefixes[0].text)
+    shared = shared_prefixes(prefixes)
+    found = branch_next_logprobs(vlm, [one.head for one in shared], [one.branches for one in shared], tokens.token_ids)
+    values = [0.0] * len(prefixes)
+    for one, logprobs in zip(shared, found, strict=True):
+        for member, odds in zip(one.members, tokens.log_odds(torch.stack(logprobs)).tolist(), strict=True):
+            values[member] = float(1.0 / (1.0 + math.exp(-odds)))
+    return values
 
 
 def yes_no_tokens(reader: PrefixChecker, prompt: str) -> YesNoTokens:

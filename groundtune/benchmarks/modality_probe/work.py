@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from groundtune.artifacts import read_artifact
-from groundtune.benchmarks.modality_probe.choice import choose_captions, choose_pairs, choose_questions, file_digests
+from groundtune.benchmarks.modality_probe.choice import choose_captions, choose_pairs, choose_questions
 from groundtune.benchmarks.modality_probe.pairs import ProbedPair, join_pairs
 from groundtune.benchmarks.question import Question
 from groundtune.benchmarks.question_images import check_images, check_share
@@ -43,16 +43,17 @@ def gather(
     """
     questions: list[Question] = []
     captions: list[Question] = []
+    parents: dict[str, str] = {}
     if settings.questions:
-        questions = choose_questions(benchmarks_root, evaluation, settings.questions, settings.seed)
+        questions, digests = choose_questions(benchmarks_root, evaluation, settings.questions, settings.seed)
+        parents |= digests
     if settings.captions:
-        captions = choose_captions(benchmarks_root, evaluation, settings.captions, settings.seed)
-    families = [name for name, asked in (("pope", questions), ("chair", captions)) if asked]
-    parents = file_digests(benchmarks_root, evaluation, families)
+        captions, digests = choose_captions(benchmarks_root, evaluation, settings.captions, settings.seed)
+        parents |= digests
     store = ImageStore(benchmarks_root)
     if questions or captions:
         images, broken = check_images(store, [*questions, *captions])
-        check_share([*questions, *captions], broken, evaluation.max_rejected_share)
+        check_share([*questions, *captions], broken, evaluation.allow_missing, evaluation.max_rejected_share)
         parents["benchmark images"] = digest_of(images)
     if not settings.pairs:
         return Work(questions, captions, [], store, ImageStore(images_root), parents)

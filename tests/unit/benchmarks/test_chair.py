@@ -7,15 +7,17 @@ import pytest
 
 from groundtune.benchmarks.chair import Chair
 from groundtune.benchmarks.question import Answered, row_of
+from groundtune.benchmarks.question_files import QuestionFiles
+from groundtune.benchmarks.tools import Tools
 from groundtune.errors import RecordError, SettingError
 
 VOCABULARY = {"dog": ["puppy"], "cat": [], "cup": ["mug"], "traffic light": ["stop light"]}
 
 
-def chair(folder: Path, *rows: dict[str, object]) -> tuple[Chair, str]:
+def chair(folder: Path, *rows: dict[str, object]) -> tuple[Chair, QuestionFiles]:
     (folder / "vocabulary.json").write_text(json.dumps(VOCABULARY))
     (folder / "chair.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    return Chair("chair", str(folder / "vocabulary.json")), str(folder / "chair.jsonl")
+    return Chair("chair", Tools(str(folder / "vocabulary.json"))), QuestionFiles(str(folder / "chair.jsonl"))
 
 
 def line(name: str, **fields: object) -> dict[str, object]:
@@ -37,11 +39,11 @@ def test_metrics_match_answers_counted_by_hand(tmp_path: Path) -> None:
         "Two mugs, a mug",  # cup cup: both wrong, misses dog; 4 words
     ]
     rows = [
-        Answered(question, answer, benchmark.parse(answer))
+        Answered(question, answer, benchmark.parse(question, answer))
         for question, answer in zip(benchmark.load(file), answers, strict=True)
     ]
     assert [row.parsed for row in rows] == ['["dog","dog","cat"]', '["cat"]', "[]", '["cup","cup"]']
-    assert [benchmark.correct(row.question, row.parsed) for row in rows] == [False, True, True, False]
+    assert [benchmark.correct(row) for row in rows] == [False, True, True, False]
     totals = {name: column.sum() for name, column in benchmark.score(rows).columns.items()}
     figures = {name: float(value) for name, value in benchmark.metrics(totals).items()}
     assert figures == pytest.approx(
@@ -58,7 +60,8 @@ def test_metrics_match_answers_counted_by_hand(tmp_path: Path) -> None:
 
 def test_a_model_that_names_nothing_scores_zero_hallucination_and_zero_recall(tmp_path: Path) -> None:
     benchmark, file = chair(tmp_path, line("a"))
-    counts = benchmark.score([Answered(benchmark.load(file)[0], "", benchmark.parse(""))])
+    question = benchmark.load(file)[0]
+    counts = benchmark.score([Answered(question, "", benchmark.parse(question, ""))])
     figures = benchmark.metrics({name: column.sum() for name, column in counts.columns.items()})
     assert {name: float(value) for name, value in figures.items()} == dict.fromkeys(figures, 0.0)
 
@@ -70,8 +73,9 @@ def test_the_truth_unites_objects_and_reference_captions(tmp_path: Path) -> None
 
 def test_rows_can_be_scored_without_the_vocabulary(tmp_path: Path) -> None:
     benchmark, file = chair(tmp_path, line("a"))
-    one = Answered(benchmark.load(file)[0], "A cat", benchmark.parse("A cat"))
-    row = row_of(one, correct=False)
+    question = benchmark.load(file)[0]
+    one = Answered(question, "A cat", benchmark.parse(question, "A cat"))
+    row = row_of(one, "0" * 64, correct=False)
     assert row["truth"] == '["dog"]'
     again = Chair("chair").answered(row)
     assert again == one

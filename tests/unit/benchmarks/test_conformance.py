@@ -8,6 +8,7 @@ import pytest
 
 from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question import Answered
+from groundtune.benchmarks.question_files import QuestionFiles
 from groundtune.benchmarks.vocabulary import read_vocabulary
 
 # Read at import: the fixture that cleans the environment for every test takes GROUNDTUNE_ variables away.
@@ -24,7 +25,7 @@ here = pytest.mark.skipif(
 @pytest.mark.parametrize("split", ["random", "popular", "adversarial"])
 def test_pope_reads_and_scores_the_published_split(split: str) -> None:
     pope = Pope(f"pope_{split}")
-    questions = pope.load(str(BENCHMARKS / "pope" / f"coco_pope_{split}.json"))
+    questions = pope.load(QuestionFiles(str(BENCHMARKS / "pope" / f"coco_pope_{split}.json")))
     assert len(questions) == 3000
     assert len({question.image for question in questions}) == 500
     assert sum(question.truth == "yes" for question in questions) == 1500
@@ -40,7 +41,7 @@ def test_pope_reads_and_scores_the_published_split(split: str) -> None:
         fp += (not negative) and question.truth == "no"
         tn += negative and question.truth == "no"
         fn += negative and question.truth == "yes"
-    answered = [Answered(q, a, pope.parse(a)) for q, a in zip(questions, said, strict=True)]
+    answered = [Answered(q, a, pope.parse(q, a)) for q, a in zip(questions, said, strict=True)]
     totals = {name: column.sum() for name, column in pope.score(answered).columns.items()}
     figures = {name: float(value) for name, value in pope.metrics(totals).items()}
     precision, recall = tp / (tp + fp), tp / (tp + fn)

@@ -58,7 +58,7 @@ def test_an_evaluation_reports_every_benchmark_with_intervals_and_identity(tmp_p
     assert identity["adapter"] == ""
     assert identity["protocol"]["decoding"]["yes_no"] == "greedy, at most 4 tokens"
     assert set(identity["protocol"]["inputs"]) == {
-        "images", "vocabulary", "benchmark pope_random", "benchmark pope_popular", "benchmark chair",
+        "vocabulary", "benchmark pope_random", "benchmark pope_popular", "benchmark chair",
     }  # fmt: skip
 
 
@@ -117,20 +117,23 @@ def test_a_missing_image_is_rejected_and_the_rest_is_scored(tmp_path: Path, mode
     root = write_world(tmp_path / "world")
     (root / "images" / "1.png").unlink()
     (root / "images" / "2.png").write_bytes(b"not an image")
-    artifact = run(str(root), model, tmp_path / "out", settings(max_rejected_share=0.5))
+    artifact = run(str(root), model, tmp_path / "out", settings(max_rejected_share=0.5, allow_missing=True))
     assert (len(artifact), artifact.manifest["rejected"]) == (14, 14)
     assert artifact.manifest["rejected_reasons"] == {"image": 14}
     details = {row["id"]: row["detail"] for row in artifact.rejected()}
     assert "does not exist" in details["pope_random/3"]
     assert "not a readable image" in details["chair/c2"]
     assert artifact.results["benchmarks"]["chair"]["images"] == 2
+    assert artifact.results["benchmarks"]["chair"]["excluded"] == 2
 
 
 def test_too_many_missing_images_stop_before_the_model_is_loaded(tmp_path: Path) -> None:
     root = write_world(tmp_path / "world")
     (root / "images" / "1.png").unlink()
-    with pytest.raises(TooManyRejected, match=r"(chair|pope_random): \d+ of \d+ .*max_rejected_share(.|\n)*1.png"):
+    with pytest.raises(TooManyRejected, match=r"(chair|pope_random): \d+ of \d+ .*allow_missing(.|\n)*1.png"):
         run(str(root), "/no/such/model", tmp_path / "out", settings())
+    with pytest.raises(TooManyRejected, match=r"(chair|pope_random): \d+ of \d+ .*max_rejected_share(.|\n)*1.png"):
+        run(str(root), "/no/such/model", tmp_path / "out", settings(allow_missing=True))
 
 
 def test_an_image_outside_the_root_is_refused(tmp_path: Path) -> None:
@@ -146,7 +149,7 @@ def test_an_image_outside_the_root_is_refused(tmp_path: Path) -> None:
     ("changes", "error", "message"),
     [
         ({"benchmarks": {}}, SettingError, "at least one benchmark"),
-        ({"benchmarks": {"mme": "x.txt"}}, SettingError, "one of pope, pope_<split>, chair"),
+        ({"benchmarks": {"mmme": "x.txt"}}, SettingError, "one of pope, pope_<split>, chair"),
         ({"vocabulary": ""}, SettingError, "setting 'vocabulary'"),
         ({"benchmarks": {"pope": "chair.jsonl"}}, RecordError, "chair.jsonl:1 .*question_id"),
     ],

@@ -338,7 +338,14 @@ def test_a_caption_is_asked_again_without_what_it_speaks_of(
 def test_an_unreadable_image_is_rejected_and_the_rest_goes_on(small: SmallRun, tmp_path: Path) -> None:
     root = write_scenes(tmp_path / "world")
     (root / "images" / "1.png").write_bytes(b"not an image")
-    made = probe(small, root, tmp_path / "out", questions=99, captions=99, evaluation={"max_rejected_share": 0.3})
+    made = probe(
+        small,
+        root,
+        tmp_path / "out",
+        questions=99,
+        captions=99,
+        evaluation={"max_rejected_share": 0.3, "allow_missing": True},
+    )
     assert made.manifest["rows_in"] == 12 + 6 + 4 == len(made) + 3
     assert sorted(row["id"] for row in made.rejected()) == ["chair/c1", "pope_popular/104", "pope_popular/105"]
     assert {row["reason"] for row in made.rejected()} == {"image"}

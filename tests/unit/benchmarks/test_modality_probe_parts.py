@@ -31,24 +31,24 @@ def row(probe: str, **values: object) -> dict:
 
 def test_only_what_is_there_is_asked_about_and_once(tmp_path: Path) -> None:
     root = write_scenes(tmp_path / "w")
-    chosen = choose_questions(str(root), EvaluationSettings.from_mapping(EVALUATION), 99, seed=0)
+    chosen = choose_questions(str(root), EvaluationSettings.from_mapping(EVALUATION), 99, seed=0)[0]
     assert len(chosen) == 12, "two things in each of six images; the two splits ask the same of them"
     assert {question.truth for question in chosen} == {"yes"}
     assert all(question.image.startswith("images/") for question in chosen)
-    captions = choose_captions(str(root), EvaluationSettings.from_mapping(EVALUATION), 4, seed=0)
+    captions = choose_captions(str(root), EvaluationSettings.from_mapping(EVALUATION), 4, seed=0)[0]
     assert len({question.image for question in captions}) == 4
 
 
 def test_the_choice_does_not_depend_on_the_order_of_the_file(tmp_path: Path) -> None:
     root = write_scenes(tmp_path / "w")
     settings = EvaluationSettings.from_mapping(EVALUATION)
-    before = choose_questions(str(root), settings, 5, seed=3)
+    before = choose_questions(str(root), settings, 5, seed=3)[0]
     for name in ("pope.jsonl", "popular.jsonl"):
         lines = (root / name).read_text().splitlines()
         random.Random(0).shuffle(lines)
         (root / name).write_text("\n".join(lines))
-    assert choose_questions(str(root), settings, 5, seed=3) == before
-    assert choose_questions(str(root), settings, 5, seed=4) != before
+    assert choose_questions(str(root), settings, 5, seed=3)[0] == before
+    assert choose_questions(str(root), settings, 5, seed=4)[0] != before
 
 
 def test_a_smaller_draw_is_the_start_of_a_larger_one_and_a_new_item_moves_none() -> None:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.benchmarks.pope import Pope, official_reading, strict_reading
+from groundtune.benchmarks.pope import Pope, official_reading
 from groundtune.benchmarks.question import Answered, Question
+from groundtune.benchmarks.question_files import QuestionFiles
+from groundtune.benchmarks.yes_no_answers import strict_reading
 from groundtune.errors import RecordError, SettingError
 
 LINE = '{"question_id": %s, "image": "a.jpg", "text": "Is there a dog in the image?", "label": "%s"}\n'
@@ -44,10 +46,8 @@ def test_both_readings_of_an_answer(answer: str, official: str, strict: str) -> 
 
 def answered(*pairs: tuple[str, str]) -> list[Answered]:
     pope = Pope("pope")
-    return [
-        Answered(Question("pope", str(i), f"{i}.jpg", "?", truth, "yes_no"), answer, pope.parse(answer))
-        for i, (truth, answer) in enumerate(pairs)
-    ]
+    questions = [Question("pope", str(i), f"{i}.jpg", "?", truth, "yes_no") for i, (truth, _) in enumerate(pairs)]
+    return [Answered(q, answer, pope.parse(q, answer)) for q, (_, answer) in zip(questions, pairs, strict=True)]
 
 
 def figures(reading: str, rows: list[Answered]) -> dict[str, float]:
@@ -85,7 +85,7 @@ def test_a_model_that_never_says_yes_gets_zeros_and_not_an_error() -> None:
 
 def test_questions_are_read_with_their_labels(tmp_path: Path) -> None:
     (tmp_path / "q.json").write_text(LINE % (1, "yes") + "\n" + LINE % ('"x2"', "no"))
-    first, second = Pope("pope_random").load(str(tmp_path / "q.json"))
+    first, second = Pope("pope_random").load(QuestionFiles(str(tmp_path / "q.json")))
     assert (first.question_id, first.truth, second.question_id, second.truth) == ("1", "yes", "x2", "no")
     assert first.record_id == "pope_random/1"
     assert first.kind == "yes_no"
@@ -110,10 +110,10 @@ def test_questions_are_read_with_their_labels(tmp_path: Path) -> None:
 def test_a_wrong_line_is_named_with_file_and_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "q.json").write_text(text)
     with pytest.raises(RecordError, match=message):
-        Pope("pope").load(str(tmp_path / "q.json"))
+        Pope("pope").load(QuestionFiles(str(tmp_path / "q.json")))
 
 
 def test_a_file_without_questions_is_refused(tmp_path: Path) -> None:
     (tmp_path / "q.json").write_text("\n")
     with pytest.raises(SettingError, match="at least one question"):
-        Pope("pope").load(str(tmp_path / "q.json"))
+        Pope("pope").load(QuestionFiles(str(tmp_path / "q.json")))

@@ -12,6 +12,7 @@ from groundtune.artifact_writing import ArtifactWriter, reject
 from groundtune.artifacts import Artifact, Row
 from groundtune.benchmarks.bootstrap import Resampling
 from groundtune.benchmarks.pope import official_reading
+from groundtune.benchmarks.question import Answered, Question, row_of
 from groundtune.benchmarks.results import answers_by_benchmark, results_of
 from groundtune.demo.captions import CAPTION_PROMPTS, caption, true_claims
 from groundtune.demo.claims import Claim, corrupt, holds
@@ -278,16 +279,8 @@ def _description(
         claims.pop(rng.randrange(len(claims)))
     text = alter(caption(claims, 0))
     named = [mention.kind for mention in mentions(text)]
-    return {
-        "benchmark": "chair",
-        "question_id": f"eval-{index}",
-        "image": image,
-        "question": CAPTION_PROMPTS[0],
-        "truth": canonical_json(sorted(scene.kinds)),
-        "answer": text,
-        "parsed": canonical_json(named),
-        "correct": set(named) <= set(scene.kinds),
-    }
+    question = Question("chair", f"eval-{index}", image, CAPTION_PROMPTS[0], sorted(scene.kinds), "caption")
+    return row_of(Answered(question, text, canonical_json(named)), "0" * 64, set(named) <= set(scene.kinds))
 
 
 def _existence(index: int, image: str, scene: Scene, invention: float, rng: random.Random) -> list[Row]:
@@ -298,16 +291,8 @@ def _existence(index: int, image: str, scene: Scene, invention: float, rng: rand
         label = "yes" if holds(Claim(kind), scene) else "no"
         wrong = rng.random() < 0.08 + 0.2 * invention
         answer = {"yes": "No", "no": "Yes"}[label] if wrong else label.capitalize()
-        rows.append(
-            {
-                "benchmark": f"pope_{split}",
-                "question_id": f"{index}-{label}",
-                "image": image,
-                "question": f"Is there a {kind} in the image?",
-                "truth": label,
-                "answer": answer,
-                "parsed": official_reading(answer),
-                "correct": official_reading(answer) == label,
-            }
-        )
+        text = f"Is there a {kind} in the image?"
+        question = Question(f"pope_{split}", f"{index}-{label}", image, text, label, "yes_no")
+        said = official_reading(answer)
+        rows.append(row_of(Answered(question, answer, said), "0" * 64, said == label))
     return rows

@@ -10,7 +10,7 @@ from groundtune.vlm.branches import branch_logprobs, branch_next_logprobs, shari
 from groundtune.vlm.loader import load_vlm
 from groundtune.vlm.packing import Row, plan_batches, plan_rows, positions_and_mask
 from groundtune.vlm.plain import plain_logprobs, plain_next_logprobs
-from groundtune.vlm.prefix_sharing import share_prefix, split_on_prefix
+from groundtune.vlm.prefix_sharing import shared_prefixes, split_on_prefix
 from groundtune.vlm.prompt import encode_prefix
 from tests.unit.vlm.conftest import picture, prompts, random_branches
 
@@ -190,17 +190,23 @@ def test_an_answer_that_holds_the_image_token_is_refused(llava):
 def test_questions_about_one_image_share_image_and_opening_words(vlm):
     questions = ["Is there a cat in the image?", "Is there a dog in the image?", "Is there a cat?"]
     prefixes = [encode_prefix(vlm, q, q, picture(3)) for q in questions]
-    shared, rest = share_prefix(prefixes)
-    assert len(shared) + len(rest[0]) == len(prefixes[0])
-    assert all(len(branch) < 25 for branch in rest)  # the image is in the shared part
-    packed = torch.stack(branch_next_logprobs(vlm, [shared], [rest], [5, 9])[0])
+    (one,) = shared_prefixes(prefixes)
+    assert len(one.head) + len(one.branches[0]) == len(prefixes[0])
+    assert all(len(branch) < 25 for branch in one.branches)  # the image is in the shared part
+    packed = torch.stack(branch_next_logprobs(vlm, [one.head], [one.branches], [5, 9])[0])
     single = torch.stack([own[0] for own in plain_next_logprobs(vlm, prefixes, [[[]]] * 3, [5, 9])])
     assert float((packed - single).abs().max()) <= 1e-5
 
 
-def test_prompts_about_different_images_do_not_share(llava):
-    with pytest.raises(ValueError, match="different images"):
-        share_prefix([encode_prefix(llava, "a", "hi", picture(seed)) for seed in (1, 2)])
+def test_only_prompts_about_one_image_share_and_each_keeps_what_it_must(llava):
+    prefixes = [encode_prefix(llava, q, q, picture(seed)) for q, seed in (("hi", 1), ("hi", 2), ("hi", 1))]
+    first, second = shared_prefixes(prefixes, least=1)
+    assert (first.members, second.members) == ([0, 2], [1])
+    for one in (first, second):
+        for member, branch in zip(one.members, one.branches, strict=True):
+            assert one.head.input_ids.tolist() + branch == prefixes[member].input_ids.tolist()
+            assert len(branch) == 1
+    assert shared_prefixes(prefixes)[0].branches == [[], []]
 
 
 @pytest.mark.parametrize(

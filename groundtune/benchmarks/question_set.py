@@ -1,0 +1,64 @@
+"""All questions of an evaluation, from the files that its settings name."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from groundtune import storage
+from groundtune.benchmarks.question import Benchmark, Question
+from groundtune.benchmarks.question_files import QuestionFiles
+from groundtune.benchmarks.question_images import resolve_images
+from groundtune.benchmarks.registry import benchmark_named
+from groundtune.benchmarks.tools import tools_of
+from groundtune.errors import SettingError
+from groundtune.settings import EvaluationSettings
+
+
+@dataclass(frozen=True)
+class QuestionSet:
+    """benchmarks: by name, loaded, so that they can parse. questions: benchmark after benchmark; inside one, the
+    questions of an image follow each other. digests: "benchmark <name>" or "vocabulary" -> sha256 of what was read.
+    attached: images that came inside question files."""
+
+    benchmarks: dict[str, Benchmark]
+    questions: list[Question]
+    digests: dict[str, str]
+    attached: dict[str, bytes] = field(default_factory=dict)
+
+
+def load_questions(
+    root: str, settings: EvaluationSettings, wanted: Callable[[Benchmark], bool] = lambda benchmark: True
+) -> QuestionSet:
+    """root: folder or s3 prefix of the question files. wanted: which of `settings.benchmarks` to read.
+
+    Raises SettingError (no benchmark, unknown name, missing file) and RecordError (file:line).
+    """
+    if not settings.benchmarks:
+        raise SettingError("benchmarks", {}, "at least one benchmark and its question file")
+    tools = tools_of(root, settings)
+    named = {name: benchmark_named(name, tools) for name in settings.benchmarks}
+    benchmarks = {name: benchmark for name, benchmark in named.items() if wanted(benchmark)}
+    questions: list[Question] = []
+    digests: dict[str, str] = {}
+    attached: dict[str, bytes] = {}
+    for name, benchmark in benchmarks.items():
+        files = QuestionFiles(storage.join(root, settings.benchmarks[name]))
+        loaded = benchmark.load(files)[: settings.limit or None]
+        folders = [settings.image_folders.get(name, ""), settings.benchmarks[name] if files.is_folder else ""]
+        of_image: dict[str, list[Question]] = {}
+        for question in resolve_images(root, loaded, [folder for folder in folders if folder]):
+            of_image.setdefault(question.image, []).append(question)
+        questions += [question for group in of_image.values() for question in group]
+        digests[f"benchmark {name}"] = _digest_of(files)
+        attached |= files.attached
+    if tools.vocabulary and benchmarks:
+        digests["vocabulary"] = hashlib.sha256(storage.read_bytes(tools.vocabulary)).hexdigest()
+    return QuestionSet(benchmarks, questions, digests, attached)
+
+
+def _digest_of(files: QuestionFiles) -> str:
+    """A single file's own sha256, so that it can be compared with the published file's."""
+    if not files.is_folder:
+        return next(iter(files.digests.values()))
+    listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.digests.items()))
+    return hashlib.sha256(listing.encode()).hexdigest()

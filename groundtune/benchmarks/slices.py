@@ -1,0 +1,44 @@
+"""An evaluation cut for several machines: by benchmark, and a large benchmark by images."""
+
+from collections.abc import Sequence
+
+from groundtune.artifacts import parse_shard
+from groundtune.benchmarks.question import Question
+from groundtune.errors import SettingError
+
+WHOLE = ""  # not cut: every question of every benchmark
+
+
+def slices_of(questions: Sequence[Question], questions_per_slice: int) -> list[str]:
+    """Names like "pope_random 0/2", which together hold every question once."""
+    counts: dict[str, int] = {}
+    for question in questions:
+        counts[question.benchmark] = counts.get(question.benchmark, 0) + 1
+    return [
+        f"{name} {index}/{parts}"
+        for name, count in counts.items()
+        for parts in [-(-count // questions_per_slice)]
+        for index in range(parts)
+    ]
+
+
+def benchmark_of(slice_name: str) -> str:
+    """ "pope_random" of "pope_random 0/2". Raises SettingError when it is no name of a slice."""
+    name, space, shard = slice_name.rpartition(" ")
+    if not space or not name:
+        raise SettingError("slice", slice_name, "a benchmark and its part, e.g. 'pope_random 0/2'")
+    parse_shard(shard)
+    return name
+
+
+def questions_in(questions: Sequence[Question], slice_name: str) -> list[Question]:
+    """The slice's questions. All questions of an image are in one slice, so that it is encoded once."""
+    if slice_name == WHOLE:
+        return list(questions)
+    name = benchmark_of(slice_name)
+    index, count = parse_shard(slice_name.rpartition(" ")[2])
+    own = [question for question in questions if question.benchmark == name]
+    begins: dict[str, int] = {}  # image -> how many questions come before its first
+    for place, question in enumerate(own):
+        begins.setdefault(question.image, place)
+    return [question for question in own if begins[question.image] * count // len(own) == index]

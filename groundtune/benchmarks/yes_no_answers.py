@@ -1,0 +1,31 @@
+"""Yes or no: readings of an answer that every yes/no benchmark reports beside its own (ours)."""
+
+import re
+from collections.abc import Sequence
+
+from groundtune.benchmarks.question import Answered
+
+STRICT = "strict-1: yes or no as the first word, in any case and behind any punctuation, else other"
+P_YES = "p_yes"
+_STRICT = re.compile(r"(yes|no)\b", re.IGNORECASE)
+
+
+def strict_reading(answer: str) -> str:
+    """ "yes" or "no" when that is the answer's first word, in any case and after any punctuation, else "other"."""
+    match = _STRICT.match(answer.lstrip(" \t\r\n\"'`*([-:.,"))
+    return match.group(1).lower() if match else "other"
+
+
+def said(answered: Answered, reading: str) -> str:
+    """What was answered: official (the benchmark's own parser), strict, or p_yes (the likelier of yes and no)."""
+    if reading == P_YES:
+        return "other" if answered.p_yes is None else "yes" if answered.p_yes > 0.5 else "no"
+    return strict_reading(answered.answer) if reading == "strict" else answered.parsed
+
+
+def readings_with_p_yes(readings: tuple[str, ...], answered: Sequence[Answered]) -> tuple[str, ...]:
+    """The readings that these answers allow: without a generated answer only p_yes, without P(yes) all but p_yes."""
+    asked = [one for one in answered if one.question.kind == "yes_no"]
+    scored = bool(asked) and all(one.p_yes is not None for one in asked)
+    generated = not scored or any(one.answer for one in asked)
+    return (readings if generated else ()) + ((P_YES,) if scored else ())

@@ -50,7 +50,8 @@ def draw_pairs(base: Artifact, aligned: Artifact, number: int, seed: int) -> Dra
     order = random.Random(_hash(secret, "order"))
     names = sorted(before)
     order.shuffle(names)
-    shown, identical = [], []
+    shown: list[tuple[str, str]] = []
+    identical: list[tuple[str, str]] = []
     for name in names:
         if len(shown) == number:
             break

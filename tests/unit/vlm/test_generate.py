@@ -6,10 +6,12 @@ import torch
 
 from groundtune.errors import SettingError
 from groundtune.vlm import features
+from groundtune.vlm import generate as generation
+from groundtune.vlm.branches import sharing_is_exact
 from groundtune.vlm.generate import Decoding, generate
 from groundtune.vlm.prompt import encode_prefix
 from groundtune.vlm.sampling import pick, uniforms
-from tests.unit.vlm.conftest import picture, prompts
+from tests.unit.vlm.conftest import SIZES, picture, prompts
 
 GREEDY = Decoding(max_new_tokens=10, temperature=0, samples=1)
 SAMPLED = Decoding(max_new_tokens=24, samples=5)
@@ -50,6 +52,32 @@ def test_a_candidate_does_not_depend_on_its_batch(end_often):
     assert together == generate(vlm, prefixes, SAMPLED, seeds, cache_tokens=1)
 
 
+def questions_of_two_images(vlm):
+    asked = ("Is there a cat?", "Is there a dog, a cup and a banana?", "Describe", "Is there a cat?", "Is it red?")
+    return [encode_prefix(vlm, f"q{i}", text, picture(i % 2, SIZES[i % 2])) for i, text in enumerate(asked)]
+
+
+def test_questions_about_one_image_share_its_prefill_and_get_the_answers_they_get_alone(end_often, monkeypatch):
+    vlm, prefixes, seeds = end_often, questions_of_two_images(end_often), [1, 2, 3, 4, 5]
+    read = []
+    plain = generation.left_padded
+    monkeypatch.setattr(generation, "left_padded", lambda vlm, some: (read.append(len(some)), plain(vlm, some))[1])
+    for decoding in (GREEDY, SAMPLED):
+        alone = [generate(vlm, [p], decoding, [s])[0] for p, s in zip(prefixes, seeds, strict=True)]
+        read.clear()
+        assert generate(vlm, prefixes, decoding, seeds) == alone
+        assert read == [2]  # two images, five questions
+        assert generate(vlm, prefixes, decoding, seeds, cache_tokens=3 * decoding.samples * 60) == alone
+
+
+def test_a_model_that_cannot_share_reads_every_prompt_whole(end_often, monkeypatch):
+    vlm, prefixes, seeds = end_often, questions_of_two_images(end_often), [1, 2, 3, 4, 5]
+    shared = generate(vlm, prefixes, GREEDY, seeds)
+    monkeypatch.setattr(vlm, "shares_prefixes", False)
+    monkeypatch.setattr(generation, "_shared_prefill", None)
+    assert generate(vlm, prefixes, GREEDY, seeds) == shared
+
+
 def test_fewer_samples_or_tokens_are_the_start_of_more(vlm):
     prefixes = prompts(vlm, 1)
     many = generate(vlm, prefixes, SAMPLED, [3])[0]
@@ -73,6 +101,7 @@ def test_an_answer_ends_with_its_end_token_and_says_so(end_often):
 
 
 def test_an_image_is_encoded_once_for_all_its_prompts_and_candidates(llava, monkeypatch):
+    sharing_is_exact(llava)  # tried once a model, with an image of its own
     pixels_seen = []
     original = llava.model.model.vision_tower.forward
     monkeypatch.setattr(

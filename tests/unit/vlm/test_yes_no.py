@@ -7,8 +7,9 @@ from transformers import PreTrainedTokenizerFast
 
 from groundtune.errors import CheckpointError
 from groundtune.vlm.loader import PrefixChecker
-from groundtune.vlm.prompt import render
-from groundtune.vlm.yes_no import YesNoTokens, yes_no_tokens
+from groundtune.vlm.prompt import encode_prefix, render
+from groundtune.vlm.yes_no import YesNoTokens, p_yes, yes_no_tokens
+from tests.unit.vlm.conftest import picture
 
 
 def test_the_log_odds_are_of_the_summed_probabilities():
@@ -25,6 +26,21 @@ def test_the_tokens_begin_the_words_behind_the_prompt(llava):
     for word, own in (("Yes", tokens.yes), (" no", tokens.no)):
         bare = llava.tokenizer(prompt, add_special_tokens=False)["input_ids"]
         assert llava.tokenizer(prompt + word, add_special_tokens=False)["input_ids"][len(bare)] in own
+
+
+def test_p_yes_of_questions_about_one_image_is_that_of_a_plain_pass_each(vlm):
+    asked = ("Is there a cat?", "Is there a dog, a cup and a banana?", "Is it red?")
+    prefixes = [encode_prefix(vlm, str(i), asked[i % 3], picture(i % 2)) for i in range(6)]
+    found = p_yes(vlm, prefixes)
+    for prefix, value in zip(prefixes, found, strict=True):
+        tokens = yes_no_tokens(vlm, prefix.text)
+        with torch.no_grad():
+            inputs = {"input_ids": prefix.input_ids.unsqueeze(0), **prefix.pixels}
+            chances = vlm.model(**inputs).logits[0, -1].float().softmax(-1)
+        yes, no = chances[list(tokens.yes)].sum(), chances[list(tokens.no)].sum()
+        assert value == pytest.approx(float(yes / (yes + no)), abs=1e-5)
+    assert len({round(value, 5) for value in found}) > 3
+    assert p_yes(vlm, []) == []
 
 
 def test_a_tokenizer_that_starts_yes_and_no_alike_is_refused(llava):

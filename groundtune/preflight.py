@@ -68,7 +68,6 @@ def run(
     if state:
         storage.check_writable(state)
     tracking.check()
-    check_judge(judge)
     prompt_file = storage.local_file(prompts)
     if selection.source == "given":
         _check_preferences(prompt_file)

@@ -175,6 +175,21 @@ ANSWERS = pa.schema(
     ]
 )
 
+JUDGEMENTS = pa.schema(
+    [
+        ("benchmark", pa.string()),
+        ("question_id", pa.string()),
+        ("image", pa.string()),
+        ("question", pa.string()),
+        ("order", pa.string()),  # base_first, aligned_first: whose answer the judge saw as A
+        ("base_answer", pa.string()),
+        ("aligned_answer", pa.string()),
+        ("winner", pa.string()),  # base, aligned, tie, or "" when no verdict could be had
+        ("reply", pa.string()),  # the judge's words; "" when the answers are the same, letter by letter
+        ("problem", pa.string()),  # why there is no verdict
+    ]
+)
+
 REJECTED = pa.schema(
     [
         ("id", pa.string()),
@@ -194,4 +209,5 @@ KINDS: dict[str, pa.Schema] = {
     "image_reference": IMAGE_REFERENCE,
     "probe": PROBE,
     "answers": ANSWERS,
+    "judgements": JUDGEMENTS,
 }

@@ -47,13 +47,11 @@ def evaluate(
     planned = on_cpu(
         plan_evaluation(benchmarks_root=benchmarks_root, settings=evaluation, judge=judge, **models)
     ).set_caching_options(False)  # it looks at what is there now
-    with dsl.ParallelFor(planned.outputs["items"]) as item:
+    with dsl.ParallelFor(planned.output) as item:
         answered = on_gpu(
             answer_questions(
                 item=item,
                 benchmarks_root=benchmarks_root,
-                benchmarks_digest=planned.outputs["benchmarks_digest"],
-                models_digest=planned.outputs["models_digest"],
                 settings=evaluation,
                 **models,
             )

@@ -9,12 +9,10 @@ from components import images
 def answer_questions(
     item: str,
     benchmarks_root: str,
-    benchmarks_digest: str,
     model: str,
     adapter: str,
     baseline: str,
     baseline_adapter: str,
-    models_digest: str,
     settings: dict,
     answers: dsl.Output[dsl.Dataset],
 ):

@@ -1,6 +1,6 @@
 """plan_evaluation: the evaluation checked in seconds, and cut into items."""
 
-from typing import List, NamedTuple
+from typing import List
 
 from kfp import dsl
 
@@ -16,7 +16,7 @@ def plan_evaluation(
     baseline_adapter: str,
     settings: dict,
     judge: dict,
-) -> NamedTuple("Plan", [("items", List[str]), ("models_digest", str), ("benchmarks_digest", str)]):
+) -> List[str]:
     """Check settings, checkpoints, question files, images, judge, storage and MLflow; name what each task answers."""
     from groundtune.benchmarks import planning
 

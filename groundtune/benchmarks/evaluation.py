@@ -6,7 +6,7 @@ from typing import Any
 
 from groundtune import storage, tracking
 from groundtune.artifact_writing import ArtifactWriter
-from groundtune.artifacts import Artifact, parts_of
+from groundtune.artifacts import Artifact, parse_shard, parts_of
 from groundtune.benchmarks.answering import answer_part, decoding_text
 from groundtune.benchmarks.judge import Judge, load_judge
 from groundtune.benchmarks.judging import judged_rows
@@ -17,7 +17,7 @@ from groundtune.benchmarks.results import results_of_artifact, say_results
 from groundtune.benchmarks.slices import MODEL, WHOLE, benchmark_of, contestant_and_slice, questions_in
 from groundtune.digests import digest_of
 from groundtune.images import ATTACHED
-from groundtune.progress import Progress, say
+from groundtune.progress import Progress, say, shard_label
 from groundtune.settings import EvaluationSettings, JudgeSettings
 from groundtune.vlm.loader import Vlm, load_vlm
 from groundtune.vlm.prompt import render
@@ -77,7 +77,7 @@ def run_item(
     baseline: str = "",
     baseline_adapter: str = "",
 ) -> Artifact:
-    """`run_slice` for an item of `planning`: "model pope 0/1" asks the model, "baseline pope 0/1" the baseline."""
+    """`run_slice` for an item of `planning`: "model pope 0/1 ..." asks the model, "baseline ..." the baseline."""
     contestant, slice_name = contestant_and_slice(item)
     asked = (model, adapter) if contestant == MODEL else (baseline, baseline_adapter)
     return run_slice(questions_root, asked[0], out, settings, slice_name, adapter=asked[1], contestant=contestant)
@@ -96,7 +96,7 @@ def _answer(
     slice_name = named["slice"]
     asked = load_questions(root, settings, lambda one: slice_name == WHOLE or one.name == benchmark_of(slice_name))
     questions = questions_in(asked.questions, slice_name)
-    label = f"{STAGE} {named.get('contestant', '')} {slice_name}".strip()
+    label = _label(named)
     with asked.image_store(root) as store:
         images, broken = check_images(store, questions)
         check_share(questions, broken, settings.allow_missing, settings.max_rejected_share)
@@ -123,6 +123,7 @@ def _answer(
                     **results(made, settings),
                     "identity": identity_of(vlm, asked.benchmarks, asked.digests, made, settings) | engine,
                     "questions_per_second": progress.rate,
+                    **({"judge": {**judge.served, **judge.usage}} if judge else {}),
                 },
             )
             say(label, f"{len(questions):,} questions -> {len(artifact):,} answers")
@@ -155,6 +156,15 @@ def identity_of(
             "limit": settings.limit,
         },
     }
+
+
+def _label(named: Mapping[str, str]) -> str:
+    """What progress lines begin with: slices run side by side, so each says which one it is."""
+    if named["slice"] == WHOLE:
+        return STAGE
+    index, count = parse_shard(named["slice"].rpartition(" ")[2])
+    label = shard_label(benchmark_of(named["slice"]), index, count)
+    return label if named["contestant"] == MODEL else f"{named['contestant']} {label}"
 
 
 def _attached(asked: QuestionSet, references: set[str]) -> dict[str, bytes]:

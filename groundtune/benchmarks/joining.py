@@ -56,6 +56,7 @@ def run(
                 **results_of_artifact(made, settings),
                 "identity": _identity(parts, made),
                 "questions_per_second": sum(part.results["questions_per_second"] for part in parts),
+                **({"judge": {**asked.served, **asked.usage}} if asked else {}),
             },
         )
         say_results(STAGE, artifact)

@@ -1,14 +1,14 @@
 """plan_evaluation: all that can be checked in seconds, and the evaluation cut into items for several machines."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from groundtune import storage, tracking
 from groundtune.benchmarks.judge import check as check_judge
 from groundtune.benchmarks.question_images import check_images, check_share
 from groundtune.benchmarks.question_set import load_questions
 from groundtune.benchmarks.results import NO_JUDGE
-from groundtune.benchmarks.slices import BASELINE, MODEL, slices_of
+from groundtune.benchmarks.slices import BASELINE, MODEL, item_of, slices_of
 from groundtune.digests import digest_of
 from groundtune.errors import SettingError
 from groundtune.progress import say
@@ -16,14 +16,6 @@ from groundtune.settings import EvaluationSettings, JudgeSettings
 from groundtune.vlm.checkpoints import check_adapter, check_checkpoint, checkpoint_digest
 
 STAGE = "plan_evaluation"
-
-
-class Plan(NamedTuple):
-    """items: "model pope_random 0/2", ...: what one task each answers. The digests are of what the tasks will read."""
-
-    items: list[str]
-    models_digest: str
-    benchmarks_digest: str
 
 
 def run(
@@ -35,8 +27,9 @@ def run(
     adapter: str = "",
     baseline: str = "",
     baseline_adapter: str = "",
-) -> Plan:
-    """Check settings, checkpoints, question files, their images, the judge, the state store and MLflow.
+) -> list[str]:
+    """The items that one task each answers (slices.item_of), after a check of settings, checkpoints, question files,
+    their images, the judge, the state store and MLflow.
 
     baseline: a second checkpoint to compare with, "" for none. Raises the error of the first thing that is wrong, by
     its name: SettingError, CheckpointError, RecordError (file:line), TooManyRejected (images).
@@ -64,11 +57,12 @@ def run(
     slices = slices_of(asked.questions, settings.questions_per_slice)
     counts = {name: sum(question.benchmark == name for question in asked.questions) for name in asked.benchmarks}
     say(STAGE, ", ".join(f"{name} {count:,} questions" for name, count in counts.items()) + f", {len(images):,} images")
-    return Plan(
-        [f"{contestant} {name}" for contestant in contestants for name in slices],
-        digest_of(digests),
-        digest_of([asked.digests, images]),
-    )
+    read = digest_of([asked.digests, images])
+    return [
+        item_of(contestant, name, digest_of([digests[contestant], read]))
+        for contestant in contestants
+        for name in slices
+    ]
 
 
 def _digests(model: str, adapter: str) -> list[str]:

@@ -132,6 +132,11 @@ class Benchmark(ABC):
         """The rating in a judge's reply, as text; None when the reply is malformed and should be asked for again."""
         raise NotImplementedError(f"{self.name} is not judged")
 
+    def known_of(self, question: Question) -> str:
+        """What the truth of a question tells a judge who does not see the image, as text; "" when it tells nothing."""
+        truth = question.truth
+        return ", ".join(truth) if isinstance(truth, list) and all(isinstance(one, str) for one in truth) else ""
+
     def readings_of(self, answered: Sequence[Answered]) -> tuple[str, ...]:
         """The readings that these answers allow; the first is the one that tables show first."""
         return self.readings

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from groundtune.benchmarks.amber.benchmark import Amber
 from groundtune.benchmarks.chair import Chair
 from groundtune.benchmarks.instruction_following.benchmark import InstructionFollowing
+from groundtune.benchmarks.llava_bench import LlavaBench
 from groundtune.benchmarks.mme import Mme
+from groundtune.benchmarks.mmhal import MmHal
 from groundtune.benchmarks.object_halbench import ObjectHalbench
 from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question import Benchmark
@@ -20,6 +22,8 @@ BENCHMARKS: dict[str, tuple[Callable[[str, Tools], Benchmark], tuple[str, ...]]]
     "amber": (Amber, ("generative", "discriminative")),
     "mme": (Mme, ()),
     "ift": (InstructionFollowing, ()),
+    "mmhal": (MmHal, ()),
+    "llava_bench": (LlavaBench, ("reference_first", "model_first")),
 }
 
 

@@ -107,6 +107,7 @@ def mean_metrics_of(benchmark: Benchmark) -> Metrics:
         return {
             name: sum((split[name] for split in splits[1:]), splits[0][name]) / len(splits)
             for name in benchmark.averaged
+            if all(name in split for split in splits)  # a judged metric is not there without a judge
         }
 
     return mean

@@ -41,7 +41,7 @@ def test_a_real_model_behind_the_protocol_rates_every_answer(server: TinyJudgeSe
     assert [verdict.rating for verdict in verdicts] == [str(number % 7) for number in range(14)]
     assert all(verdict.prompt_tokens > 20 and verdict.completion_tokens > 5 for verdict in verdicts)
     assert judge.usage["requests"] == 14 and judge.usage["without_usage"] == 0
-    (served_as,) = judge.identity["served_as"]
+    (served_as,) = judge.served["served_as"]
     assert served_as.startswith(server.model)
 
     again = load_judge(settings_of(server, tmp_path))

@@ -36,11 +36,17 @@ class Judge:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Model, decoding, and what the server said it is; complete once everything was asked."""
+        """What was asked for: model and decoding. The same before and after asking, and after a restart."""
         return {
             "model": self._settings.model,
             "decoding": decoding(self._settings),
             "malformed_attempts": self._settings.malformed_attempts,
+        }
+
+    @property
+    def served(self) -> dict[str, list[str]]:
+        """What answered, in the server's own words, replies out of the cache included; complete once all was asked."""
+        return {
             "served_as": sorted(self._account.models),
             "system_fingerprints": sorted(self._account.fingerprints),
         }

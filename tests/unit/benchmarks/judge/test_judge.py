@@ -67,7 +67,8 @@ def test_replies_out_of_the_cache_are_the_same_and_cost_nothing(tmp_path: Path) 
     assert len(server.asked) == 5
     assert [(v.reply, v.rating) for v in first] == [(v.reply, v.rating) for v in second]
     assert [v.cached for v in first + second] == [False] * 5 + [True] * 5
-    assert judge.identity == again.identity, "a restart is the same judge"
+    assert judge.identity == again.identity and judge.served == again.served, "a restart is the same judge"
+    assert judge.served == {"served_as": ["tiny"], "system_fingerprints": ["fp_1"]}
     assert judge.usage["cost"] == pytest.approx(5 * (10 * 2.0 + 5 * 10.0) / 1e6)
     assert (again.usage["cost"], again.usage["prompt_tokens"], again.usage["cached_prompt_tokens"]) == (0.0, 0, 50)
     assert (second[0].prompt_tokens, second[0].completion_tokens) == (10, 5)
@@ -251,7 +252,14 @@ def test_the_key_is_sent_and_goes_nowhere_else(
             load_judge(settings).ask([request("answer-9")])
     assert {asked.key for asked in server.asked} == {f"Bearer {KEY}"}
     told = [str(caught.value), repr(caught.value), str(refused.value), repr(verdicts), repr(judge.__dict__)]
-    told += [str(judge.identity), str(judge.usage), str(settings.to_mapping()), caplog.text, *capsys.readouterr()]
+    told += [
+        str(judge.identity),
+        str(judge.served),
+        str(judge.usage),
+        str(settings.to_mapping()),
+        caplog.text,
+        *capsys.readouterr(),
+    ]
     told += [file.read_text() for file in tmp_path.rglob("*.json")]
     assert len(told) > 10
     assert not [text for text in told if KEY in text]

@@ -19,9 +19,10 @@ def align_words(outputs: dict[str, Any], work: Path) -> str:
 
 
 def evaluate_words(outputs: dict[str, Any], work: Path) -> str:
-    """Writes <work>/result.json, and says where things are."""
-    places = _keep(outputs, work, {})
-    return f"\nanswers  {places['evaluation']}\nMLflow   {_tracking_page()}\n"
+    """Copies page, summary and tables beside each other in <work>, writes <work>/result.json, and says so."""
+    places = _keep(outputs, work, {"page": "report.html", "summary": "summary.md"})
+    summary = Path(places["summary"]).read_text()
+    return f"\n{summary}\nreport   {places['page']}\ntables   {places['tables']}\nMLflow   {_tracking_page()}\n"
 
 
 def _keep(outputs: dict[str, Any], work: Path, copied: dict[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from kfp import dsl
 
 from components.answer_questions import answer_questions
 from components.plan_evaluation import plan_evaluation
+from components.report_evaluation import report_evaluation
 from components.score_answers import score_answers
 from pipelines.defaults import DEFAULTS
 from pipelines.placement import on_cpu, on_gpu
@@ -15,6 +16,9 @@ class Result(NamedTuple):
     """What an evaluation leaves behind."""
 
     evaluation: dsl.Dataset
+    page: dsl.HTML
+    summary: dsl.Markdown
+    tables: dsl.Artifact
 
 
 @dsl.pipeline(
@@ -57,6 +61,12 @@ def evaluate(
             )
         )
     scored = on_cpu(score_answers(answers=dsl.Collected(answered.outputs["answers"]), judge=judge))
+    told = on_cpu(
+        report_evaluation(evaluation=scored.outputs["evaluation"], benchmarks_root=benchmarks_root, title=title)
+    )
     return Result(
         evaluation=scored.outputs["evaluation"],
+        page=told.outputs["page"],
+        summary=told.outputs["summary"],
+        tables=told.outputs["tables"],
     )

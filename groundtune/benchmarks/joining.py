@@ -8,11 +8,13 @@ from typing import Any
 from groundtune import tracking
 from groundtune.artifact_writing import ArtifactWriter
 from groundtune.artifacts import Artifact, Row, flat_scalars, parts_of, read_artifact, write_scalars
+from groundtune.benchmarks import preference
 from groundtune.benchmarks.judge import Judge, load_judge
 from groundtune.benchmarks.judging import judged_rows
+from groundtune.benchmarks.pairwise import has_pairs
 from groundtune.benchmarks.registry import benchmark_named
 from groundtune.benchmarks.results import results_of_artifact, say_results
-from groundtune.benchmarks.slices import MODEL, benchmark_of
+from groundtune.benchmarks.slices import BASELINE, MODEL, benchmark_of
 from groundtune.digests import digest_of
 from groundtune.errors import ArtifactError
 from groundtune.images import ATTACHED
@@ -20,6 +22,7 @@ from groundtune.progress import Progress
 from groundtune.settings import EvaluationSettings, JudgeSettings
 
 STAGE = "score_answers"
+PAIRWISE = "pairwise"
 
 
 def run(
@@ -67,14 +70,15 @@ def run(
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The scored answers of each contestant (slices.MODEL, slices.BASELINE)."""
+    """The scored answers of each contestant (slices.MODEL, slices.BASELINE), and the judge's preference among them."""
 
     answers: dict[str, Artifact]
+    pairwise: Artifact | None = None
 
     @property
     def card(self) -> dict[str, Any]:
         """What a UI shows."""
-        return {name: artifact.card for name, artifact in self.answers.items()}
+        return {name: artifact.card for name, artifact in self._all.items()}
 
     @property
     def scalars(self) -> dict[str, float]:
@@ -82,9 +86,13 @@ class Evaluated:
         return flat_scalars(
             {
                 **self.answers[MODEL].results,
-                **{name: artifact.results for name, artifact in self.answers.items() if name != MODEL},
+                **{name: artifact.results for name, artifact in self._all.items() if name != MODEL},
             }
         )
+
+    @property
+    def _all(self) -> dict[str, Artifact]:
+        return self.answers | ({PAIRWISE: self.pairwise} if self.pairwise else {})
 
 
 def run_contestants(
@@ -93,14 +101,19 @@ def run_contestants(
     judge: JudgeSettings | Mapping[str, Any] | None = None,
     metrics: str | Path = "",
 ) -> Evaluated:
-    """`run` for each model whose slices are there, into <out>/<contestant>. metrics: file for the figures, or ""."""
+    """`run` for each model whose slices are there, into <out>/<contestant>; with a baseline and a judge, which answers
+    the judge prefers, into <out>/pairwise. metrics: file for the figures, or ""."""
     groups: dict[str, list[str | Path]] = {}
     for path in slices:
         contestant = read_artifact(path, "answers").manifest["extra"].get("contestant", MODEL)
         groups.setdefault(contestant, []).append(path)
     if MODEL not in groups:
         raise ArtifactError(f"{STAGE}: no slice of the {MODEL}'s answers")
-    made = Evaluated({name: run(paths, Path(out) / name, judge) for name, paths in sorted(groups.items())})
+    answers = {name: run(paths, Path(out) / name, judge) for name, paths in sorted(groups.items())}
+    pairwise = None
+    if BASELINE in answers and JudgeSettings.of(judge, "judge").base_url and has_pairs(answers[MODEL]):
+        pairwise = preference.run(Path(out) / BASELINE, Path(out) / MODEL, Path(out) / PAIRWISE, judge or {})
+    made = Evaluated(answers, pairwise)
     if metrics:
         write_scalars(made.scalars, metrics)
     return made

@@ -104,6 +104,11 @@ def pairs_of(base: Artifact, aligned: Artifact, *, with_reference: bool = True) 
         yield Pair(answered.question, answered.answer, two[record_id][0].answer, known if with_reference else "")
 
 
+def has_pairs(answers: Artifact) -> bool:
+    """Is there an answer that people or a judge could prefer to another?"""
+    return any(row["kind"] in KINDS for row in answers.rows())
+
+
 _NOTHING: tuple[Any, ...] = (None, None, None)
 
 

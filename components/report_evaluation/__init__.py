@@ -1,0 +1,3 @@
+from components.report_evaluation.component import report_evaluation
+
+__all__ = ["report_evaluation"]

@@ -48,6 +48,7 @@ class Chair(Benchmark):
         return self._vocabulary
 
     def load(self, files: QuestionFiles) -> list[Question]:
+        self.tools.analyser.tokens("A dog.")  # what it lacks shows now, not behind hours of answers
         return [self._question(line) for line in files.records()]
 
     def _question(self, line: QuestionLine) -> Question:

@@ -99,3 +99,14 @@ def test_chair_without_a_vocabulary_names_the_setting(tmp_path: Path) -> None:
     _, file = chair(tmp_path, line("a"))
     with pytest.raises(SettingError, match="setting 'vocabulary'"):
         Chair("chair").load(file)
+
+
+def test_a_text_analysis_that_cannot_be_had_shows_before_anything_is_answered(tmp_path: Path) -> None:
+    _, file = chair(tmp_path, line("a"))
+    tools = Tools(str(tmp_path / "vocabulary.json"), "spacy", "no_such_pipeline")
+    with pytest.raises(SettingError, match="spacy_model"):
+        Chair("chair", tools).load(file)
+
+
+def test_the_identity_names_the_text_analysis() -> None:
+    assert "plural-rules-1" in Chair("chair").identity()["text_analysis"]

@@ -66,7 +66,7 @@ class Seed:
 
     def __init__(self, seed: int, work: Path, overrides: tuple[str, ...]):
         self.seed, self.work = seed, work
-        self.arguments = config.load("", "demo-mfpo", overrides).arguments()
+        self.arguments = config.load(config.AlignConfig, "", "demo-mfpo", overrides).arguments()
         for section in ("sampling", "training", "image_preference"):
             self.arguments[section]["seed"] = seed
         self.arguments["evaluation"]["benchmarks"] = {

@@ -1,5 +1,6 @@
 """Image references: resolved below the data root or in S3, checked before they are decoded, pinned by sha256."""
 
+import base64
 import hashlib
 import io
 import warnings
@@ -101,6 +102,17 @@ def decode(data: bytes, record_id: str, reference: str, max_pixels: int, place: 
         raise
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise RecordError(record_id, "image", f'"{reference}" is not a readable image: {error}', place) from error
+
+
+def data_uri(image: Image.Image) -> str:
+    """PNG for drawings, JPEG for photographs: whichever is smaller; a little picture is never worth a JPEG's blur."""
+    png = io.BytesIO()
+    image.save(png, "PNG", optimize=True)
+    jpeg = io.BytesIO()
+    image.save(jpeg, "JPEG", quality=82, optimize=True)
+    small = len(png.getvalue()) <= max(len(jpeg.getvalue()) * 1.5, 8_000)
+    kind, data = ("png", png.getvalue()) if small else ("jpeg", jpeg.getvalue())
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def _read_http(reference: str, refuse: Callable[[str], RecordError]) -> bytes:

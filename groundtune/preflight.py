@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from groundtune import storage, tracking
 from groundtune.benchmarks.judge import check as check_judge
+from groundtune.benchmarks.registry import benchmark_named
 from groundtune.digests import digest_file, digest_folder
 from groundtune.errors import SettingError
 from groundtune.preferences.image_preference.keywords.taggers import load_tagger
@@ -67,7 +68,6 @@ def run(
     if state:
         storage.check_writable(state)
     tracking.check()
-    check_judge(judge)
     prompt_file = storage.local_file(prompts)
     if selection.source == "given":
         _check_preferences(prompt_file)
@@ -83,6 +83,9 @@ def run(
             why = f"image_preference.finder is {image_preference.finder}"
             regions[name] = _checkpoint(f"region_models.{name}", place, why)
     questions = _benchmark_files(benchmarks_root, evaluation)
+    judged = any(benchmark_named(name).judged for name in evaluation.benchmarks)
+    if judged and judge.base_url:
+        check_judge(judge)
     say(STAGE, ", ".join(f"{name} {digest[:12]}" for name, digest in (digests | regions).items()))
     return Inputs(digest_file(prompt_file), "-".join(digests.values()), "-".join(regions.values()), questions)
 

@@ -7,7 +7,7 @@ _WIDTH = 24
 
 def say(stage: str, text: str) -> None:
     """One line of what a stage did, in a person's words."""
-    print(f"{stage:<22} {text}", flush=True)
+    print(f"{stage:<21}  {text}", flush=True)
 
 
 def shard_label(stage: str, index: int, count: int) -> str:

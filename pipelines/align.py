@@ -67,6 +67,7 @@ def _define(image_preferences: bool) -> Any:
         training: dict = DEFAULTS["training"],
         probe: dict = DEFAULTS["probe"],
         evaluation: dict = DEFAULTS["evaluation"],
+        judge: dict = DEFAULTS["judge"],
         registry: dict = DEFAULTS["registry"],
     ) -> Result:
         """Paths are local or s3://; every dict holds one stage's settings (docs/reference/settings.md)."""
@@ -86,6 +87,7 @@ def _define(image_preferences: bool) -> Any:
                 training=training,
                 probe=probe,
                 evaluation=evaluation,
+                judge=judge,
                 registry=registry,
                 image_preferences=image_preferences,
             )
@@ -189,10 +191,10 @@ def _define(image_preferences: bool) -> Any:
             "model": model,
             "model_digest": model_digest,
         }
-        before = on_gpu(evaluate(**asked, settings=evaluation)).set_display_name("evaluate-base")
-        after = on_gpu(evaluate(**asked, settings=evaluation, adapter=trained.outputs["adapter"])).set_display_name(
-            "evaluate-aligned"
-        )
+        before = on_gpu(evaluate(**asked, settings=evaluation, judge=judge)).set_display_name("evaluate-base")
+        after = on_gpu(
+            evaluate(**asked, settings=evaluation, judge=judge, adapter=trained.outputs["adapter"])
+        ).set_display_name("evaluate-aligned")
         probed = {
             "prompts": ready.outputs["prepared"],
             "pairs": selected.outputs["pairs"],

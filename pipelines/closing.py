@@ -11,13 +11,29 @@ from groundtune.report.headline import headline_text
 RESULT = "result.json"
 
 
-def closing_words(outputs: dict[str, Any], work: Path) -> str:
+def align_words(outputs: dict[str, Any], work: Path) -> str:
     """Copies the report to <work>/report.html, writes where everything is to <work>/result.json, and says so."""
-    report = work / "report.html"
-    shutil.copyfile(outputs["report"].path, report)
-    places = {name: artifact.path for name, artifact in outputs.items()} | {"report": str(report)}
-    (work / RESULT).write_text(json.dumps(places, indent=1) + "\n")
-    tracking = os.environ["MLFLOW_TRACKING_URI"]
-    page = tracking if tracking.startswith("http") else f"mlflow ui --backend-store-uri {tracking}"
+    places = _keep(outputs, work, {"report": "report.html"})
     table = headline_text(places["base_answers"], places["aligned_answers"])
-    return f"\n{table}\n\nreport   {report}\nadapter  {places['adapter']}\nMLflow   {page}\n"
+    return f"\n{table}\n\nreport   {places['report']}\nadapter  {places['adapter']}\nMLflow   {_tracking_page()}\n"
+
+
+def evaluate_words(outputs: dict[str, Any], work: Path) -> str:
+    """Writes <work>/result.json, and says where things are."""
+    places = _keep(outputs, work, {})
+    return f"\nanswers  {places['evaluation']}\nMLflow   {_tracking_page()}\n"
+
+
+def _keep(outputs: dict[str, Any], work: Path, copied: dict[str, str]) -> dict[str, str]:
+    """Output name -> where it is; some are copied into the work folder under a name that a person remembers."""
+    places = {name: str(artifact.path) for name, artifact in outputs.items()}
+    for name, file in copied.items():
+        shutil.copyfile(places[name], work / file)
+        places[name] = str(work / file)
+    (work / RESULT).write_text(json.dumps(places, indent=1) + "\n")
+    return places
+
+
+def _tracking_page() -> str:
+    tracking = os.environ["MLFLOW_TRACKING_URI"]
+    return tracking if tracking.startswith("http") else f"mlflow ui --backend-store-uri {tracking}"

@@ -3,26 +3,40 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, ClassVar, TypeVar
 
 from groundtune import storage
 from groundtune.errors import SettingError
 from groundtune.settings.sections import SECTIONS, check_settings
+from pipelines import config_files
 
-PRESETS = Path(__file__).parent / "presets"
-PATHS = ("prompts", "images_root", "model", "benchmarks_root")
-MODELS = ("scorers", "region_models")  # mappings of a name to a checkpoint folder
-PLAIN = {"num_shards": int, "register": bool, "title": str, "image_preferences": bool}
+KINDS = {str: "a text", bool: "true or false", int: "a whole number"}
+
+
+class RunConfig:
+    """What may stand in a pipeline's configuration. MODELS: mappings of a name to a checkpoint folder."""
+
+    PIPELINE: ClassVar[str]
+    PATHS: ClassVar[tuple[str, ...]]
+    MODELS: ClassVar[tuple[str, ...]] = ()
+    NEEDED: ClassVar[tuple[str, ...]]
+    PLAIN: ClassVar[dict[str, type]]
+    SECTIONS: ClassVar[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class AlignConfig:
+class AlignConfig(RunConfig):
     """Arguments of pipelines/align.py. Relative paths are relative to the working directory.
 
     image_preferences: train with corrupted images as well (MFPO). region_models: checkpoints of the region finder.
     """
+
+    PIPELINE: ClassVar[str] = "align"
+    PATHS: ClassVar[tuple[str, ...]] = ("prompts", "images_root", "model", "benchmarks_root")
+    MODELS: ClassVar[tuple[str, ...]] = ("scorers", "region_models")
+    NEEDED: ClassVar[tuple[str, ...]] = ("prompts", "model", "benchmarks_root")
+    PLAIN: ClassVar[dict[str, type]] = {"num_shards": int, "register": bool, "title": str, "image_preferences": bool}
+    SECTIONS: ClassVar[tuple[str, ...]] = tuple(SECTIONS)
 
     prompts: str
     model: str
@@ -39,111 +53,89 @@ class AlignConfig:
     def arguments(self) -> dict[str, Any]:
         """Pipeline parameters, each section completed with its defaults."""
         return {
-            **{name: getattr(self, name) for name in (*PATHS, "num_shards", "register", "title")},
+            **{name: getattr(self, name) for name in (*self.PATHS, "num_shards", "register", "title")},
+            "images_root": self.images_root or self.prompts.rpartition("/")[0],
             "scorers": dict(self.scorers),
             "region_models": dict(self.region_models),
-            **{name: settings.to_mapping() for name, settings in check_settings(self.sections).items()},
+            **_completed(self.sections, self.SECTIONS),
         }
 
 
-def load(file: str = "", preset: str = "", overrides: tuple[str, ...] = ()) -> AlignConfig:
-    """Preset, then file, then `section.name=value` overrides, the later over the earlier; a file or preset may name a
-    preset that it is `based_on`.
+@dataclass(frozen=True)
+class EvaluateConfig(RunConfig):
+    """Arguments of pipelines/evaluate.py. Relative paths are relative to the working directory."""
+
+    PIPELINE: ClassVar[str] = "evaluate"
+    PATHS: ClassVar[tuple[str, ...]] = ("benchmarks_root", "model", "adapter", "baseline", "baseline_adapter")
+    NEEDED: ClassVar[tuple[str, ...]] = ("benchmarks_root", "model")
+    PLAIN: ClassVar[dict[str, type]] = {"title": str}
+    SECTIONS: ClassVar[tuple[str, ...]] = ("evaluation", "judge")
+
+    benchmarks_root: str
+    model: str
+    adapter: str = ""
+    baseline: str = ""
+    baseline_adapter: str = ""
+    title: str = ""
+    sections: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def arguments(self) -> dict[str, Any]:
+        """Pipeline parameters, each section completed with its defaults."""
+        return {
+            **{name: getattr(self, name) for name in (*self.PATHS, "title")},
+            **_completed(self.sections, self.SECTIONS),
+        }
+
+
+Config = TypeVar("Config", bound=RunConfig)
+
+
+def load(
+    kind: type[Config],
+    file: str = "",
+    preset: str = "",
+    overrides: tuple[str, ...] = (),
+    direct: Mapping[str, Any] | None = None,
+) -> Config:
+    """Preset, then file, then `section.name=value` overrides, then `direct` values, the later over the earlier.
 
     Raises SettingError that names the file and the setting.
     """
-    merged: dict[str, Any] = {}
-    for source in filter(None, (_preset_file(preset) if preset else "", file)):
-        for values in _layers(source):
-            _merge(merged, values)
-    for override in overrides:
-        name, equals, value = override.partition("=")
-        if not equals:
-            raise SettingError("--set", override, "section.name=value")
-        nested: Any = yaml.safe_load(value)
-        for key in reversed(name.split(".")):
-            nested = {key: nested}
-        _merge(merged, nested)
-    if not merged:
-        raise SettingError("--config", "nothing", "--config FILE or --preset NAME")
-    return _config(merged, file or preset)
-
-
-def _layers(file: str, above: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    """The file's values, after those of the presets that it is based on."""
-    values = _read(file)
-    base = values.pop("based_on", "")
-    if not base:
-        return [values]
-    if base in above:
-        raise SettingError("based_on", base, "a preset that is not based on this one", file)
-    return [*_layers(_preset_file(base), (*above, base)), values]
-
-
-def preset_names() -> list[str]:
-    """Presets that come with groundtune."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
-
-
-def _config(merged: dict[str, Any], where: str) -> AlignConfig:
-    plain = {name: merged.pop(name) for name in (*PATHS, *PLAIN) if name in merged}
-    models = {name: merged.pop(name, {}) for name in MODELS}
-    for name in merged:
-        if name not in SECTIONS:
-            expected = f"one of {', '.join((*PATHS, *MODELS, *PLAIN, *SECTIONS))}"
-            raise SettingError(name, merged[name], expected, where)
-    for name in ("prompts", "model", "benchmarks_root"):
-        if not isinstance(plain.get(name), str) or not plain[name]:
-            raise SettingError(name, plain.get(name), "a path or s3:// URI", where)
-    for name, kind in PLAIN.items():
-        if name in plain and type(plain[name]) is not kind:
-            raise SettingError(name, plain[name], f"a {kind.__name__}", where)
-    for name, places in models.items():
-        if not isinstance(places, Mapping):
-            raise SettingError(name, places, "a mapping of name to checkpoint folder", where)
-        for key, place in places.items():
-            if not isinstance(place, str) or not place:
-                raise SettingError(f"{name}.{key}", place, "a path or s3:// URI", where)
-        models[name] = {key: _absolute(place) for key, place in places.items()}
-    for name in PATHS:
-        if plain.get(name):
-            if not isinstance(plain[name], str):
-                raise SettingError(name, plain[name], "a path or s3:// URI", where)
-            plain[name] = _absolute(plain[name])
+    merged = config_files.merged(kind.PIPELINE, file, preset, overrides, direct or {})
+    where = file or preset or "the command line"
+    plain = {name: merged.pop(name) for name in (*kind.PATHS, *kind.PLAIN) if name in merged}
+    models = {name: _models(name, merged.pop(name, {}), where) for name in kind.MODELS}
     for name, section in merged.items():
+        if name not in kind.SECTIONS:
+            expected = f"one of {', '.join((*kind.PATHS, *kind.MODELS, *kind.PLAIN, *kind.SECTIONS))}"
+            raise SettingError(name, section, expected, where)
         if not isinstance(section, Mapping):
             raise SettingError(name, section, "a mapping of settings", where)
-    if not plain.get("images_root"):
-        plain["images_root"] = plain["prompts"].rpartition("/")[0]
-    return AlignConfig(**plain, **models, sections=merged)
+    for name, wanted in kind.PLAIN.items():
+        if name in plain and type(plain[name]) is not wanted:
+            raise SettingError(name, plain[name], KINDS[wanted], where)
+    for name in kind.PATHS:
+        value = plain.get(name, "")
+        if not isinstance(value, str) or (name in kind.NEEDED and not value):
+            raise SettingError(name, value, "a path or s3:// URI", where)
+        plain[name] = _absolute(value) if value else ""
+    arguments: dict[str, Any] = {**plain, **models, "sections": merged}
+    return kind(**arguments)
+
+
+def _models(name: str, places: Any, where: str) -> dict[str, str]:
+    if not isinstance(places, Mapping):
+        raise SettingError(name, places, "a mapping of name to checkpoint folder", where)
+    for key, place in places.items():
+        if not isinstance(place, str) or not place:
+            raise SettingError(f"{name}.{key}", place, "a path or s3:// URI", where)
+    return {key: _absolute(place) for key, place in places.items()}
+
+
+def _completed(sections: dict[str, dict[str, Any]], wanted: tuple[str, ...]) -> dict[str, Any]:
+    checked = check_settings(sections)
+    return {name: checked[name].to_mapping() for name in wanted}
 
 
 def _absolute(path: str) -> str:
     return path if storage.is_s3(path) else str(Path(path).absolute())
-
-
-def _preset_file(preset: str) -> str:
-    if preset not in preset_names():
-        raise SettingError("--preset", preset, f"one of {', '.join(preset_names())}")
-    return str(PRESETS / f"{preset}.yaml")
-
-
-def _read(file: str) -> dict[str, Any]:
-    try:
-        value = yaml.safe_load(Path(file).read_text())
-    except OSError as error:
-        raise SettingError("--config", file, f"a readable YAML file ({error.strerror})") from error
-    except yaml.YAMLError as error:
-        raise SettingError("--config", file, f"valid YAML ({error})") from error
-    if not isinstance(value, dict):
-        raise SettingError("--config", file, "a YAML mapping")
-    return value
-
-
-def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
-    """Sections merge setting by setting; a mapping inside a section (scorer_weights) is replaced as a whole."""
-    for name, value in new.items():
-        if isinstance(value, Mapping) and isinstance(into.get(name), dict):
-            into[name] = {**into[name], **value}
-        else:
-            into[name] = dict(value) if isinstance(value, Mapping) else value

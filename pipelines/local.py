@@ -82,7 +82,7 @@ class Words:
     An error that input caused is its message alone; any other exception keeps its whole traceback.
     """
 
-    SAID = re.compile(r"^[a-z_]+(?: \d+/\d+)?\s{2,}\S")
+    SAID = re.compile(r"^[a-z_]+(?: [a-z\d_/]+){0,2}\s{2,}\S")
     OURS = re.compile(r"^groundtune\.errors\.\w+: ")
 
     def __init__(self, stream: TextIO):

@@ -7,8 +7,13 @@ from typing import Any
 from kfp import compiler
 
 from pipelines.align import align, align_with_images
+from pipelines.evaluate import evaluate
 
-PIPELINES: dict[str, Callable[..., Any]] = {"align": align, "align_with_images": align_with_images}
+PIPELINES: dict[str, Callable[..., Any]] = {
+    "align": align,
+    "align_with_images": align_with_images,
+    "evaluate": evaluate,
+}
 
 
 def compile_all(folder: Path) -> list[Path]:

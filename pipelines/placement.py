@@ -14,6 +14,7 @@ CREDENTIALS = (
     "AWS_SECRET_ACCESS_KEY",
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
+    "GROUNDTUNE_JUDGE_API_KEY",
 )
 RUN_ID_LABEL = "metadata.labels['pipeline/runid']"
 

@@ -14,6 +14,7 @@ def evaluate(
     model: str,
     model_digest: str,
     settings: dict,
+    judge: dict,
     answers: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
     adapter: Optional[dsl.Input[dsl.Model]] = None,
@@ -21,6 +22,8 @@ def evaluate(
     """Answers, metrics with confidence intervals, and the identity of every score."""
     from groundtune.benchmarks import evaluation
 
-    made = evaluation.run(benchmarks_root, model, answers.path, settings, adapter=adapter.path if adapter else "")
+    made = evaluation.run(
+        benchmarks_root, model, answers.path, settings, adapter=adapter.path if adapter else "", judge=judge
+    )
     answers.metadata.update(made.card)
     metrics.metadata.update(made.write_scalars(metrics.path))

@@ -23,6 +23,7 @@ def preflight(
     training: dict,
     probe: dict,
     evaluation: dict,
+    judge: dict,
     registry: dict,
     image_preferences: bool,
 ) -> NamedTuple(
@@ -42,6 +43,7 @@ def preflight(
         "training": training,
         "probe": probe,
         "evaluation": evaluation,
+        "judge": judge,
         "registry": registry,
     }
     return preflight.run(

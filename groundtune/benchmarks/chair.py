@@ -1,15 +1,16 @@
 """CHAIR: which objects of a description are not in the picture (Rohrbach et al., EMNLP 2018)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from groundtune.benchmarks.question import Answered, Array, Benchmark, Counts, Question, ratio
 from groundtune.benchmarks.question_files import QuestionFiles, QuestionLine
 from groundtune.benchmarks.tools import NO_TOOLS, Tools
-from groundtune.benchmarks.vocabulary import LEMMATISER, Vocabulary, count_words, read_vocabulary
+from groundtune.benchmarks.vocabulary import Vocabulary, read_vocabulary
 from groundtune.digests import canonical_json
 from groundtune.errors import SettingError
+from groundtune.text.tokens import count_words
 
 
 class Chair(Benchmark):
@@ -19,11 +20,11 @@ class Chair(Benchmark):
     language model (`vocabulary`). `chairs` divides by the answers that name an object, as Object HalBench
     reports it, `chairs_all` by all answers; `chairi` is over object words; `recall` over the objects of the
     truth; `words` and `objects` are means an answer, not shares. Low CHAIR with low recall is silence, not
-    sight: read them together.
+    sight: read them together. Words and lemmas are those of `text_analysis`; plain is not the official one.
     """
 
     family: ClassVar[str] = "chair"
-    parser: ClassVar[str] = f"chair-rules-1, lemmatiser {LEMMATISER}, no language model"
+    parser: ClassVar[str] = "chair-rules-1, no language model"
     better: ClassVar[Mapping[str, str]] = {
         "chairs": "lower",
         "chairs_all": "lower",
@@ -57,7 +58,7 @@ class Chair(Benchmark):
                 raise line.error("objects", f"holds {name!r}, which the vocabulary {self._uri} lacks")
             present.add(found)
         for caption in line.strings("captions") if "captions" in line.fields else []:
-            present.update(self.vocabulary.object_words(caption))
+            present.update(self.vocabulary.object_words(caption, self.tools.analyser))
         truth = sorted(present)
         return Question(self.name, line.record_id, line.text("image"), line.text("instruction"), truth, "caption")
 
@@ -66,33 +67,45 @@ class Chair(Benchmark):
 
     def parse(self, question: Question, answer: str) -> str:
         """A JSON list of the objects named, in order, repeats kept."""
-        return canonical_json(self.vocabulary.object_words(answer))
+        return canonical_json(self.vocabulary.object_words(answer, self.tools.analyser))
 
     def correct(self, answered: Answered) -> bool:
         return set(json.loads(answered.parsed)) <= set(answered.question.truth)
 
     def count(self, answered: Answered, reading: str) -> Counts:
-        truth: set[Any] = set(answered.question.truth)
-        named: list[str] = json.loads(answered.parsed)
-        wrong = [name for name in named if name not in truth]
-        return {
-            "answers": 1.0,
-            "answers_with_object": float(bool(named)),
-            "hallucinated_answers": float(bool(wrong)),
-            "object_words": float(len(named)),
-            "hallucinated_words": float(len(wrong)),
-            "true_objects": float(len(truth)),
-            "covered_objects": float(len(truth.intersection(named))),
-            "words": float(count_words(answered.answer)),
-        }
+        counts = object_counts(json.loads(answered.parsed), set(answered.question.truth))
+        return {**counts, "words": float(count_words(answered.answer))}
 
     def metrics(self, totals: Mapping[str, Array]) -> dict[str, Array]:
-        answers = totals["answers"]
         return {
-            "chairs": ratio(totals["hallucinated_answers"], totals["answers_with_object"]),
-            "chairs_all": ratio(totals["hallucinated_answers"], answers),
-            "chairi": ratio(totals["hallucinated_words"], totals["object_words"]),
-            "recall": ratio(totals["covered_objects"], totals["true_objects"]),
-            "words": ratio(totals["words"], answers),
-            "objects": ratio(totals["object_words"], answers),
+            **object_metrics(totals),
+            "words": ratio(totals["words"], totals["answers"]),
+            "objects": ratio(totals["object_words"], totals["answers"]),
         }
+
+    def identity(self) -> dict[str, Any]:
+        return {**super().identity(), "text_analysis": self.tools.analyser.name}
+
+
+def object_counts(named: Sequence[str], truth: set[str]) -> Counts:
+    """CHAIR's counts of one answer. named: its objects in order, repeats kept. truth: the objects of the image."""
+    wrong = [name for name in named if name not in truth]
+    return {
+        "answers": 1.0,
+        "answers_with_object": float(bool(named)),
+        "hallucinated_answers": float(bool(wrong)),
+        "object_words": float(len(named)),
+        "hallucinated_words": float(len(wrong)),
+        "true_objects": float(len(truth)),
+        "covered_objects": float(len(truth.intersection(named))),
+    }
+
+
+def object_metrics(totals: Mapping[str, Array]) -> dict[str, Array]:
+    """Sums of `object_counts` -> CHAIR's shares."""
+    return {
+        "chairs": ratio(totals["hallucinated_answers"], totals["answers_with_object"]),
+        "chairs_all": ratio(totals["hallucinated_answers"], totals["answers"]),
+        "chairi": ratio(totals["hallucinated_words"], totals["object_words"]),
+        "recall": ratio(totals["covered_objects"], totals["true_objects"]),
+    }

@@ -1,13 +1,12 @@
 """evaluate: a model, with or without an adapter, answers the questions of benchmarks and is scored."""
 
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from groundtune import storage, tracking
 from groundtune.artifact_writing import ArtifactWriter
-from groundtune.artifacts import Artifact, parts_of
+from groundtune.artifacts import Artifact, parse_shard, parts_of
 from groundtune.benchmarks.answering import answer_part, decoding_text
 from groundtune.benchmarks.judge import Judge, load_judge
 from groundtune.benchmarks.judging import judged_rows
@@ -15,10 +14,10 @@ from groundtune.benchmarks.question import Benchmark
 from groundtune.benchmarks.question_images import check_images, check_share
 from groundtune.benchmarks.question_set import QuestionSet, load_questions
 from groundtune.benchmarks.results import results_of_artifact, say_results
-from groundtune.benchmarks.slices import WHOLE, benchmark_of, questions_in
+from groundtune.benchmarks.slices import MODEL, WHOLE, benchmark_of, contestant_and_slice, questions_in
 from groundtune.digests import digest_of
-from groundtune.images import ATTACHED, ImageStore
-from groundtune.progress import Progress, say
+from groundtune.images import ATTACHED
+from groundtune.progress import Progress, say, shard_label
 from groundtune.settings import EvaluationSettings, JudgeSettings
 from groundtune.vlm.loader import Vlm, load_vlm
 from groundtune.vlm.prompt import render
@@ -46,7 +45,7 @@ def run(
     """
     settings = EvaluationSettings.of(settings, STAGE)
     asked = load_judge(JudgeSettings.of(judge, "judge"))
-    return _answer(questions_root, model, out, settings, adapter, asked, WHOLE, results_of_artifact)
+    return _answer(questions_root, model, out, settings, adapter, asked, {"slice": WHOLE}, results_of_artifact)
 
 
 def run_slice(
@@ -57,11 +56,31 @@ def run_slice(
     slice_name: str,
     *,
     adapter: str = "",
+    contestant: str = MODEL,
 ) -> Artifact:
     """The answers to one slice (slices.py), neither judged nor scored: `joining` does that for all slices at once, on a
-    machine without a GPU. Arguments and errors as in `run`."""
+    machine without a GPU. contestant: whose answers they are, where several models are asked. Arguments and errors as
+    in `run`."""
     settings = EvaluationSettings.of(settings, STAGE)
-    return _answer(questions_root, model, out, settings, adapter, None, slice_name, lambda made, settings: {})
+    named = {"slice": slice_name, "contestant": contestant}
+    return _answer(questions_root, model, out, settings, adapter, None, named, lambda made, settings: {})
+
+
+def run_item(
+    item: str,
+    questions_root: str,
+    out: str | Path,
+    settings: EvaluationSettings | Mapping[str, Any],
+    *,
+    model: str,
+    adapter: str = "",
+    baseline: str = "",
+    baseline_adapter: str = "",
+) -> Artifact:
+    """`run_slice` for an item of `planning`: "model pope 0/1 ..." asks the model, "baseline ..." the baseline."""
+    contestant, slice_name = contestant_and_slice(item)
+    asked = (model, adapter) if contestant == MODEL else (baseline, baseline_adapter)
+    return run_slice(questions_root, asked[0], out, settings, slice_name, adapter=asked[1], contestant=contestant)
 
 
 def _answer(
@@ -71,23 +90,21 @@ def _answer(
     settings: EvaluationSettings,
     adapter: str,
     judge: Judge | None,
-    slice_name: str,
+    named: Mapping[str, str],
     results: Callable[[Artifact, EvaluationSettings], dict[str, Any]],
 ) -> Artifact:
+    slice_name = named["slice"]
     asked = load_questions(root, settings, lambda one: slice_name == WHOLE or one.name == benchmark_of(slice_name))
     questions = questions_in(asked.questions, slice_name)
-    label = f"{STAGE} {slice_name}".strip()
-    with tempfile.TemporaryDirectory() as folder:
-        for name, data in asked.attached.items():
-            (Path(folder) / name).write_bytes(data)
-        store = ImageStore(root, attached=folder)
+    label = _label(named)
+    with asked.image_store(root) as store:
         images, broken = check_images(store, questions)
         check_share(questions, broken, settings.allow_missing, settings.max_rejected_share)
         vlm = load_vlm(storage.local_folder(model), adapter=storage.local_folder(adapter) if adapter else None)
         parents = {"model": vlm.digest, "adapter": vlm.adapter_digest, "images": digest_of(images), **asked.digests}
         # An unfinished evaluation starts again on another device, in another precision, or with another judge.
         engine = {"dtype": str(vlm.dtype), "device": vlm.device.type}
-        extra = {**engine, "slice": slice_name, "judge": judge.identity if judge else {}}
+        extra = {**engine, **named, "judge": judge.identity if judge else {}}
         with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
             writer = ArtifactWriter(Path(out), "answers", settings.to_mapping(), parents, extra=extra)
             progress = Progress(label, len(questions), "questions")
@@ -139,6 +156,15 @@ def identity_of(
             "limit": settings.limit,
         },
     }
+
+
+def _label(named: Mapping[str, str]) -> str:
+    """What progress lines begin with: slices run side by side, so each says which one it is."""
+    if named["slice"] == WHOLE:
+        return STAGE
+    index, count = parse_shard(named["slice"].rpartition(" ")[2])
+    label = shard_label(benchmark_of(named["slice"]), index, count)
+    return label if named["contestant"] == MODEL else f"{named['contestant']} {label}"
 
 
 def _attached(asked: QuestionSet, references: set[str]) -> dict[str, bytes]:

@@ -1,17 +1,18 @@
 """score_answers: the slices of an evaluation come together, are judged where a judge is needed, and scored."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from groundtune import tracking
 from groundtune.artifact_writing import ArtifactWriter
-from groundtune.artifacts import Artifact, Row, parts_of, read_artifact
+from groundtune.artifacts import Artifact, Row, flat_scalars, parts_of, read_artifact, write_scalars
 from groundtune.benchmarks.judge import Judge, load_judge
 from groundtune.benchmarks.judging import judged_rows
 from groundtune.benchmarks.registry import benchmark_named
 from groundtune.benchmarks.results import results_of_artifact, say_results
-from groundtune.benchmarks.slices import benchmark_of
+from groundtune.benchmarks.slices import MODEL, benchmark_of
 from groundtune.digests import digest_of
 from groundtune.errors import ArtifactError
 from groundtune.images import ATTACHED
@@ -62,6 +63,47 @@ def run(
         log.metrics(artifact.scalars)
         log.output(artifact.digest)
         return artifact
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The scored answers of each contestant (slices.MODEL, slices.BASELINE)."""
+
+    answers: dict[str, Artifact]
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What a UI shows."""
+        return {name: artifact.card for name, artifact in self.answers.items()}
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """Flat figures: the model's by their names, another contestant's behind its own."""
+        return flat_scalars(
+            {
+                **self.answers[MODEL].results,
+                **{name: artifact.results for name, artifact in self.answers.items() if name != MODEL},
+            }
+        )
+
+
+def run_contestants(
+    slices: Sequence[str | Path],
+    out: str | Path,
+    judge: JudgeSettings | Mapping[str, Any] | None = None,
+    metrics: str | Path = "",
+) -> Evaluated:
+    """`run` for each model whose slices are there, into <out>/<contestant>. metrics: file for the figures, or ""."""
+    groups: dict[str, list[str | Path]] = {}
+    for path in slices:
+        contestant = read_artifact(path, "answers").manifest["extra"].get("contestant", MODEL)
+        groups.setdefault(contestant, []).append(path)
+    if MODEL not in groups:
+        raise ArtifactError(f"{STAGE}: no slice of the {MODEL}'s answers")
+    made = Evaluated({name: run(paths, Path(out) / name, judge) for name, paths in sorted(groups.items())})
+    if metrics:
+        write_scalars(made.scalars, metrics)
+    return made
 
 
 def _ordered(parts: list[Artifact]) -> list[Artifact]:

@@ -66,10 +66,11 @@ class QuestionFiles:
 
     def records(self, name: str = "", id_field: str = "id") -> Iterator["QuestionLine"]:
         """The objects of a file: JSON lines (blank ones skipped), or one JSON list. id_field holds the id, a string or
-        a whole number, and no two are alike. Raises RecordError (file:line) or SettingError (nothing in it)."""
+        a whole number, and no two are alike; "" numbers the records by line. Raises RecordError (file:line) or
+        SettingError (nothing in it)."""
         seen: dict[str, str] = {}
         for number, value in self._values(name):
-            record = _record(value, self.place(name, number), id_field)
+            record = _record(value, self.place(name, number), id_field, number)
             if record.record_id in seen:
                 raise record.error(id_field, f"was used before, at {seen[record.record_id]}")
             seen[record.record_id] = record.place
@@ -144,10 +145,10 @@ class QuestionLine:
         return RecordError(self.record_id, name, problem, self.place)
 
 
-def _record(fields: Any, place: str, id_field: str) -> QuestionLine:
+def _record(fields: Any, place: str, id_field: str, number: int) -> QuestionLine:
     if not isinstance(fields, dict):
         raise RecordError("", "line", f"a {type(fields).__name__}, expected an object", place)
-    found = fields.get(id_field)
+    found = fields.get(id_field) if id_field else number
     if isinstance(found, bool) or not isinstance(found, (str, int)) or found == "":
         raise RecordError("", id_field, f"is {found!r}, expected a string or a whole number", place)
     return QuestionLine(fields, place, str(found))

@@ -1,8 +1,11 @@
 """All questions of an evaluation, from the files that its settings name."""
 
 import hashlib
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from groundtune import storage
 from groundtune.benchmarks.question import Benchmark, Question
@@ -11,6 +14,7 @@ from groundtune.benchmarks.question_images import resolve_images
 from groundtune.benchmarks.registry import benchmark_named
 from groundtune.benchmarks.tools import tools_of
 from groundtune.errors import SettingError
+from groundtune.images import ImageStore
 from groundtune.settings import EvaluationSettings
 
 
@@ -24,6 +28,14 @@ class QuestionSet:
     questions: list[Question]
     digests: dict[str, str]
     attached: dict[str, bytes] = field(default_factory=dict)
+
+    @contextmanager
+    def image_store(self, root: str) -> Iterator[ImageStore]:
+        """The images below `root`, and while this lasts those that came inside question files."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in self.attached.items():
+                (Path(folder) / name).write_bytes(data)
+            yield ImageStore(root, attached=folder)
 
 
 def load_questions(

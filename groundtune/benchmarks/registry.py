@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 
+from groundtune.benchmarks.amber.benchmark import Amber
 from groundtune.benchmarks.chair import Chair
+from groundtune.benchmarks.instruction_following.benchmark import InstructionFollowing
 from groundtune.benchmarks.llava_bench import LlavaBench
+from groundtune.benchmarks.mme import Mme
 from groundtune.benchmarks.mmhal import MmHal
+from groundtune.benchmarks.object_halbench import ObjectHalbench
 from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question import Benchmark
 from groundtune.benchmarks.tools import NO_TOOLS, Tools
@@ -14,6 +18,10 @@ from groundtune.errors import SettingError
 BENCHMARKS: dict[str, tuple[Callable[[str, Tools], Benchmark], tuple[str, ...]]] = {
     "pope": (Pope, ("<split>",)),
     "chair": (Chair, ()),
+    "object_halbench": (ObjectHalbench, ()),
+    "amber": (Amber, ("generative", "discriminative")),
+    "mme": (Mme, ()),
+    "ift": (InstructionFollowing, ()),
     "mmhal": (MmHal, ()),
     "llava_bench": (LlavaBench, ("reference_first", "model_first")),
 }

@@ -7,6 +7,7 @@ from groundtune.benchmarks.question import Question
 from groundtune.errors import SettingError
 
 WHOLE = ""  # not cut: every question of every benchmark
+MODEL, BASELINE = "model", "baseline"  # whose answers are asked for
 
 
 def slices_of(questions: Sequence[Question], questions_per_slice: int) -> list[str]:
@@ -29,6 +30,22 @@ def benchmark_of(slice_name: str) -> str:
         raise SettingError("slice", slice_name, "a benchmark and its part, e.g. 'pope_random 0/2'")
     parse_shard(shard)
     return name
+
+
+def item_of(contestant: str, slice_name: str, digest: str) -> str:
+    """What one task answers: "model pope_random 0/2 <digest>". digest: of all that the task will read, so that a
+    pipeline's cache follows the content of the inputs and not only their names."""
+    return f"{contestant} {slice_name} {digest[:16]}"
+
+
+def contestant_and_slice(item: str) -> tuple[str, str]:
+    """ "model pope_random 0/2 <digest>" -> ("model", "pope_random 0/2"). Raises SettingError when it is no item."""
+    contestant, _, rest = item.partition(" ")
+    slice_name, _, digest = rest.rpartition(" ")
+    if contestant not in (MODEL, BASELINE) or not digest:
+        raise SettingError("item", item, f"{MODEL} or {BASELINE}, a slice and a digest: '{MODEL} pope_random 0/2 0f1e'")
+    benchmark_of(slice_name)
+    return contestant, slice_name
 
 
 def questions_in(questions: Sequence[Question], slice_name: str) -> list[Question]:

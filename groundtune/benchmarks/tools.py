@@ -1,9 +1,12 @@
 """What benchmarks read files and answers with."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from groundtune import storage
 from groundtune.settings import EvaluationSettings
+from groundtune.text.analysis import TextAnalyser
+from groundtune.text.load import load_analyser
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,11 @@ class Tools:
     nltk_data: str = ""
     wordnet: str = ""
     similarity_model: str = ""
+
+    @cached_property
+    def analyser(self) -> TextAnalyser:
+        """What cuts, tags and lemmatises answers, loaded when first asked for. Raises SettingError."""
+        return load_analyser(self.text_analysis, self.spacy_model, self.nltk_data, self.wordnet, self.similarity_model)
 
 
 NO_TOOLS = Tools()

@@ -1,28 +1,15 @@
 """Object names in a caption, found by rules: words, singular forms, two-word names, synonyms."""
 
 import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from groundtune import storage
 from groundtune.errors import SettingError
+from groundtune.text.analysis import TextAnalyser
+from groundtune.text.plain import PlainAnalyser
 
-# A hyphen or an apostrophe inside a word keeps it whole; other marks are tokens, so "hot, dog" is no hot dog.
-_TOKEN = re.compile(r"\w+(?:-\w+)*|'\w+|[^\w\s]")
-_WORD = re.compile(r"\w")
-
-LEMMATISER = "plural-rules-1"
-_IRREGULAR = {
-    "men": "man", "women": "woman", "children": "child", "people": "person", "feet": "foot", "teeth": "tooth",
-    "geese": "goose", "mice": "mouse", "oxen": "ox",
-}  # fmt: skip
-# (ending, replacement), tried in this order; the first that gives a word of the vocabulary wins.
-_ENDINGS = (
-    ("s", ""), ("ses", "s"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"), ("oes", "o"),
-    ("ies", "y"), ("ves", "f"), ("ves", "fe"), ("men", "man"),
-)  # fmt: skip
-
+PLAIN = PlainAnalyser()
 _ANIMALS = (
     "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "animal", "cub",
 )  # fmt: skip
@@ -58,9 +45,12 @@ class Vocabulary:
         object.__setattr__(self, "known", frozenset(words.union(*self.merged)))
         object.__setattr__(self, "longest", max((len(words) for words in self.merged), default=1))
 
-    def object_words(self, text: str) -> list[str]:
+    def object_words(self, text: str, analyser: TextAnalyser = PLAIN) -> list[str]:
         """The object of every object word in the order of the text; a repeated object counts again."""
-        words = self._merge([singular(token, self.known) for token in tokens(text)])
+        return self.objects_of([word for word, _ in self.merged_words(analyser.tokens(text.lower()), analyser)])
+
+    def objects_of(self, words: Sequence[str]) -> list[str]:
+        """The objects among lemmas and names; the rest is passed over."""
         if self.seat_rule and "toilet" in words:
             words = [word for word in words if word != "seat"]
         return [self.objects[word] for word in words if word in self.objects]
@@ -69,48 +59,18 @@ class Vocabulary:
         """The object that a name of the ground truth stands for; None when the vocabulary lacks it."""
         return self.objects.get(name.lower().strip())
 
-    def _merge(self, words: list[str]) -> list[str]:
+    def merged_words(self, tokens: Iterable[str], analyser: TextAnalyser = PLAIN) -> list[tuple[str, int]]:
+        """Lower-case tokens as lemmas, the words of a name made one -> (lemma or name, number of its tokens)."""
+        words = [analyser.known_form(token, self.known) for token in tokens]
         merged, at = [], 0
         while at < len(words):
             for size in range(min(self.longest, len(words) - at), 0, -1):
                 name = self.merged.get(tuple(words[at : at + size]))
                 if name is not None or size == 1:
-                    merged.append(name if name is not None else words[at])
+                    merged.append((name if name is not None else words[at], size))
                     at += size
                     break
         return merged
-
-
-def tokens(text: str) -> list[str]:
-    """Lower-case words and punctuation marks."""
-    return _TOKEN.findall(text.lower())
-
-
-def count_words(text: str) -> int:
-    """Words of an answer, punctuation not counted: its length."""
-    return sum(bool(_WORD.search(token)) for token in tokens(text))
-
-
-def singular(word: str, known: frozenset[str]) -> str:
-    """ours, in place of WordNet: the word itself when the vocabulary has it, else its singular when that is
-    in it.
-
-    A plain list of plural endings and irregular nouns; a word that leads to no word of the vocabulary stays
-    as it is.
-    """
-    if word in known:
-        return word
-    return next((form for form in _singulars(word) if form in known), word)
-
-
-def _singulars(word: str) -> Iterator[str]:
-    if word in _IRREGULAR:
-        yield _IRREGULAR[word]
-    if word.endswith("ss"):
-        return
-    for ending, replacement in _ENDINGS:
-        if word.endswith(ending) and len(word) > len(ending):
-            yield word.removesuffix(ending) + replacement
 
 
 def read_vocabulary(uri: str) -> Vocabulary:
@@ -123,7 +83,12 @@ def read_vocabulary(uri: str) -> Vocabulary:
         text = storage.read_bytes(uri).decode("utf-8")
     except UnicodeDecodeError as error:
         raise SettingError("vocabulary", uri, f"a file of UTF-8 text ({error})") from error
-    return _from_json(text, uri) if text.lstrip().startswith("{") else _from_table(text, uri)
+    return vocabulary_of(text, uri)
+
+
+def vocabulary_of(text: str, where: str) -> Vocabulary:
+    """`read_vocabulary` of a text that came from `where`."""
+    return _from_json(text, where) if text.lstrip().startswith("{") else _from_table(text, where)
 
 
 def _from_json(text: str, uri: str) -> Vocabulary:
@@ -135,7 +100,7 @@ def _from_json(text: str, uri: str) -> Vocabulary:
     for name, forms in table.items():
         if not isinstance(forms, list) or not all(isinstance(form, str) and form.strip() for form in forms):
             raise SettingError("vocabulary", forms, f"a list of surface forms for object {name!r}", uri)
-        _add(objects, name, [name, *forms], uri)
+        _add(objects, _normal(name), [_normal(form) for form in (name, *forms)], uri)
     if not objects:
         raise SettingError("vocabulary", uri, "at least one object")
     names = [tuple(name.split()) for name in objects if " " in name]
@@ -147,21 +112,25 @@ def _from_table(text: str, uri: str) -> Vocabulary:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        forms = [form.strip() for form in line.split(",")]
+        # The case stays: "iPhone" is found in no lower-cased caption, as in the published script.
+        forms = [" ".join(form.split()) for form in line.split(",")]
         if not all(forms):
             raise SettingError("vocabulary", line, "names separated by commas", f"{uri}:{number}")
         _add(objects, forms[0], forms, f"{uri}:{number}")
     if not objects:
         raise SettingError("vocabulary", uri, "at least one object")
+    return coco_vocabulary(objects)
+
+
+def coco_vocabulary(objects: Mapping[str, str]) -> Vocabulary:
+    """COCO's rules over a table of surface form -> object."""
     # CHAIR merges two words at a time: "stove top oven" stays three words, of which two name an oven.
     pairs = {words: " ".join(words) for name in objects if len(words := tuple(name.split())) == 2}
-    return Vocabulary(objects, {**pairs, **COCO_NAMES}, seat_rule=True)
+    return Vocabulary(dict(objects), {**pairs, **COCO_NAMES}, seat_rule=True)
 
 
 def _add(objects: dict[str, str], name: str, forms: Iterable[str], where: str) -> None:
-    name = _normal(name)
     for form in forms:
-        form = _normal(form)
         if objects.setdefault(form, name) != name:
             raise SettingError(
                 "vocabulary", form, f"a form of one object, not of {objects[form]!r} and {name!r}", where

@@ -30,7 +30,8 @@ def main(arguments: list[str] | None = None) -> None:
         done = write_demo(chosen.out, chosen.prompts, chosen.eval, chosen.seed)
         print(
             f"written      {done.prompts:,} prompts, {done.validation:,} validation and {done.evaluation:,} eval "
-            f"pictures, {done.pope_questions:,} POPE questions in eval -> {chosen.out}"
+            f"pictures; in eval {done.pope_questions:,} questions of POPE, {done.mme_questions:,} of MME, "
+            f"{done.amber_questions:,} of AMBER and {done.instructions:,} instructions -> {chosen.out}"
         )
         return
     from groundtune.demo.build import build as build_models

@@ -46,11 +46,16 @@ def absent_kinds(scene: Scene) -> list[str]:
     return [kind for kind in KINDS if kind not in scene.kinds]
 
 
+def companions(scene: Scene) -> list[str]:
+    """Kinds that those present call to mind and that are not there; none where a whole group is there."""
+    called = [COMPANION[kind] for kind in scene.kinds]
+    return [kind for kind in dict.fromkeys(called) if kind not in scene.kinds]
+
+
 def absent_companions(scene: Scene) -> list[str]:
     """Kinds that one would expect here and that are not: companions first, then the rest of the groups present."""
-    called = [COMPANION[kind] for kind in scene.kinds]
-    called += [kind for present in scene.kinds for kind in GROUPS[GROUP_OF[present]]]
-    return [kind for kind in dict.fromkeys(called) if kind not in scene.kinds]
+    others = [kind for present in scene.kinds for kind in GROUPS[GROUP_OF[present]] if kind not in scene.kinds]
+    return list(dict.fromkeys(companions(scene) + others))
 
 
 def loosen(claim: Claim, rng: random.Random) -> Claim:

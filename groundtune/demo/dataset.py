@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groundtune.demo.amber_questions import write_amber
 from groundtune.demo.captions import CAPTION_PROMPTS
 from groundtune.demo.claims import absent_companions, absent_kinds
 from groundtune.demo.draw import render
+from groundtune.demo.instruction_questions import write_instructions
 from groundtune.demo.language import surface_forms
+from groundtune.demo.mme_questions import write_mme
 from groundtune.demo.questions import kind_question
 from groundtune.demo.world import Scene, scenes
 
@@ -30,6 +33,9 @@ class Written:
     validation: int
     evaluation: int
     pope_questions: int
+    mme_questions: int
+    amber_questions: int
+    instructions: int
 
 
 def write_demo(out: Path, prompts: int, evaluation: int, seed: int) -> Written:
@@ -39,8 +45,7 @@ def write_demo(out: Path, prompts: int, evaluation: int, seed: int) -> Written:
     """
     _write_prompts(out, prompts, seed)
     _write_split(out / "validation", "validation", evaluation, seed)
-    questions = _write_split(out / "eval", "eval", evaluation, seed)
-    return Written(prompts, evaluation, evaluation, questions)
+    return Written(prompts, evaluation, evaluation, *_write_split(out / "eval", "eval", evaluation, seed))
 
 
 def _write_prompts(out: Path, count: int, seed: int) -> None:
@@ -55,7 +60,8 @@ def _write_prompts(out: Path, count: int, seed: int) -> None:
     _write_lines(out / "prompts.jsonl", rows)
 
 
-def _write_split(folder: Path, split: str, count: int, seed: int) -> int:
+def _write_split(folder: Path, split: str, count: int, seed: int) -> tuple[int, int, int, int]:
+    """Pictures and their questions; returns how many of POPE, MME, AMBER and IFT."""
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     listed = list(scenes(seed, split, count))
@@ -74,13 +80,16 @@ def _write_split(folder: Path, split: str, count: int, seed: int) -> int:
     _write_lines(folder / "chair.jsonl", rows)
     (folder / "vocabulary.json").write_text(json.dumps(surface_forms(), indent=1) + "\n", encoding="utf-8")
     frequency = Counter(kind for scene in listed for kind in scene.kinds)
-    written = 0
+    pope = 0
     for setting in POPE_SETTINGS:
         rng = random.Random(f"groundtune-demo/{seed}/{split}/pope/{setting}")
         questions = list(_pope(names, listed, _negatives(setting, frequency), rng))
         _write_lines(folder / f"pope_{setting}.jsonl", questions)
-        written += len(questions)
-    return written
+        pope += len(questions)
+    name = f"groundtune-demo/{seed}/{split}"
+    mme = write_mme(folder / "mme", names, listed, name)
+    amber = write_amber(folder / "amber", names, listed, name)
+    return pope, mme, amber, write_instructions(folder / "instruction_following.jsonl", names)
 
 
 def _negatives(setting: str, frequency: Counter[str]) -> Callable[[Scene, random.Random], list[str]]:

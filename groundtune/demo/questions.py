@@ -77,6 +77,13 @@ def kind_question(kind: str) -> str:
     return EXISTENCE_FORMS[0].format(phrase=noun_phrase(Claim(kind)))
 
 
+def number_question(kind: str, count: int) -> str:
+    """Whether there are exactly so many, in AMBER's wording."""
+    if count == 1:
+        return f"Is there one {kind} in this image?"
+    return f"Are there {noun_phrase(Claim(kind, count=count))} in this image?"
+
+
 def statement_question(scene: Scene, rng: random.Random) -> Question:
     claim = claim_of(rng.choice(scene.entities))
     if rng.random() < 0.5:

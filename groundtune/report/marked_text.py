@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from groundtune.benchmarks.vocabulary import singular
-from groundtune.preferences.image_preference.keywords.phrases import words_of
-from groundtune.preferences.image_preference.keywords.stems import stem
+from groundtune.text.placed_words import words_of
+from groundtune.text.plurals import singular
+from groundtune.text.stems import stem
 
 _WORD = re.compile(r"\w+(?:-\w+)*")
 _Word = tuple[tuple[int, int], str, bool]  # (start, end), what it is compared by, whether punctuation follows

@@ -12,6 +12,7 @@ from groundtune.benchmarks.registry import benchmark_named
 from groundtune.errors import ArtifactError
 from groundtune.report import wording
 from groundtune.report.charts.intervals import difference_strip, interval_plot
+from groundtune.report.metrics import is_share
 from groundtune.report.run_artifacts import RunArtifacts
 
 Table = list[dict[str, Any]]
@@ -44,6 +45,11 @@ def outcome_of(run: RunArtifacts) -> Outcome:
     except ArtifactError as error:
         return Outcome(rows=_unpaired(run.base, run.aligned), problem=f"No paired differences: {error}")
     return Outcome(compared["rows"], "", compared["interval"], _headline(compared["rows"]))
+
+
+def outcome_of_rows(rows: Table, problem: str, interval: float) -> Outcome:
+    """Of rows that `compare` made before, or none because of `problem`."""
+    return Outcome(rows, problem, interval, _headline(rows))
 
 
 def _missing(run: RunArtifacts) -> str:
@@ -159,9 +165,8 @@ def _difference_text(row: Mapping[str, Any], interval: float) -> str:
     change = row["difference"]
     if change is None:
         return ""
-    unit = "" if row["metric"] in wording.NOT_SHARES else " points"
     return (
-        f"{wording.decimal(change['value'] * (1 if not unit else 100), 1, sign=True)}{unit} "
+        f"{wording.difference(row['metric'], change['value'])} "
         f"({interval:.0%} interval {wording.span(row['metric'], change, sign=True)})"
     )
 
@@ -178,7 +183,7 @@ def headline_plot(outcome: Outcome) -> Markup:
             ("aligned", "worse" if row["verdict"] == "worse" else "aligned", row["aligned"]),
         ],
         (lambda value: wording.decimal(value, 1))
-        if row["metric"] in wording.NOT_SHARES
+        if not is_share(row["metric"])
         else (lambda value: wording.percent(value, 0)),
     )
 
@@ -202,13 +207,17 @@ def table_groups(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def _cells(rows: Table) -> list[dict[str, Any]]:
-    reach: dict[bool, float] = {}
+    reach: dict[str, float] = {}
     for row in rows:
         if row["difference"]:
-            plain = row["metric"] in wording.NOT_SHARES
             widest = max(abs(row["difference"]["low"]), abs(row["difference"]["high"]), 0.01)
-            reach[plain] = max(reach.get(plain, 0.0), widest)
-    return [_cell(row, reach.get(row["metric"] in wording.NOT_SHARES, 1.0)) for row in rows]
+            reach[_scale(row)] = max(reach.get(_scale(row), 0.0), widest)
+    return [_cell(row, reach.get(_scale(row), 1.0)) for row in rows]
+
+
+def _scale(row: Mapping[str, Any]) -> str:
+    """Shares are drawn on one scale; every other metric is on its own."""
+    return "" if is_share(row["metric"]) else str(row["metric"])
 
 
 def _cell(row: Mapping[str, Any], reach: float) -> dict[str, Any]:

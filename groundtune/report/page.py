@@ -34,7 +34,7 @@ def render(
     scores, pairs = list(run.scores.rows()), list(run.pairs.rows())
     prompts = {row["id"]: row for row in run.prompts.rows()}
     store = ImageStore(images_root, attached=run.prompts.files)
-    return _environment().get_template(_TEMPLATE).render(
+    return environment().get_template(_TEMPLATE).render(
         title=title or f"Run {run.pairs.digest[:12]}",
         model_name=run.model_name,
         finished=run.finished[:16].replace("T", " "),
@@ -76,7 +76,7 @@ def _headline(outcome: Outcome) -> dict[str, Any]:
     return shown
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     """Autoescape is on for every template: answers are written by a model that nobody vouches for."""
     environment = Environment(
         loader=PackageLoader("groundtune.report"),

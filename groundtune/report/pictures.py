@@ -1,13 +1,11 @@
 """Pictures inside the page: small, as data URIs, and a plain word where a picture cannot be had."""
 
-import base64
-import io
 from dataclasses import dataclass
 
 from PIL import Image
 
 from groundtune.errors import RecordError
-from groundtune.images import ImageStore
+from groundtune.images import ImageStore, data_uri
 
 LONGEST_SIDE = 320  # pixels
 
@@ -37,15 +35,4 @@ def picture_of(store: ImageStore, record_id: str, reference: str, sha256: str = 
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     factor = max(1, LONGEST_SIDE // max(image.size))
     width, height = image.width * factor, image.height * factor
-    return Picture(_data_uri(image), width, height, crisp=factor > 1)
-
-
-def _data_uri(image: Image.Image) -> str:
-    """PNG for drawings, JPEG for photographs: whichever is smaller; a little picture is never worth a JPEG's blur."""
-    png = io.BytesIO()
-    image.save(png, "PNG", optimize=True)
-    jpeg = io.BytesIO()
-    image.save(jpeg, "JPEG", quality=82, optimize=True)
-    small = len(png.getvalue()) <= max(len(jpeg.getvalue()) * 1.5, 8_000)
-    kind, data = ("png", png.getvalue()) if small else ("jpeg", jpeg.getvalue())
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    return Picture(data_uri(image), width, height, crisp=factor > 1)

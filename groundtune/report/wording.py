@@ -2,35 +2,20 @@
 
 from collections.abc import Mapping
 
-# metric -> (short name, what it is); a metric that is not here is shown by its own name.
-METRICS: dict[str, tuple[str, str]] = {
-    "chairs": ("CHAIRs", "answers that name an object which is not there, of those that name any"),
-    "chairs_all": ("CHAIRs, all answers", "answers that name an object which is not there, of all answers"),
-    "chairi": ("CHAIRi", "named objects that are not there"),
-    "recall": ("coverage", "objects of the picture that the answers name"),
-    "words": ("words", "mean length of an answer"),
-    "objects": ("objects", "mean number of named objects an answer"),
-    "f1": ("F1", "harmonic mean of precision and recall"),
-    "accuracy": ("accuracy", "right answers"),
-    "precision": ("precision", "said yes and it was there"),
-    "yes_ratio": ("yes ratio", "share of answers that say yes"),
-    "unparsed": ("unparsed", "answers that say neither yes nor no"),
-}
-NOT_SHARES = frozenset({"words", "objects"})
+from groundtune.report.metrics import digits_of, is_share, metric_of
+
 FALLBACKS = {  # column `fallback` of image_pairs: why the whole image was destroyed
     "no_keyword": "the answer names no thing",
     "not_found": "none of the keywords was found",
     "empty_mask": "the keywords were found, but no pixel of them",
     "whole_image": "the keywords cover nearly the whole image",
 }
-_POPE = {"recall": ("recall", "of what is there, how much was answered with yes")}
 
 
 def metric_words(benchmark: str, metric: str) -> tuple[str, str]:
-    """(short name, explanation) of a metric; the explanation is "" for a metric that this page does not know."""
-    if benchmark.startswith("pope") and metric in _POPE:
-        return _POPE[metric]
-    return METRICS.get(metric, (metric, ""))
+    """(short name, explanation) of a metric; the explanation is "" for a metric that `metrics` does not know."""
+    found = metric_of(benchmark, metric)
+    return found.name, found.meaning
 
 
 def minus(text: str) -> str:
@@ -57,19 +42,19 @@ def points(value: float) -> str:
 
 
 def figure(metric: str, value: float) -> str:
-    """A metric's value: a percentage, or for lengths a plain number."""
-    return decimal(value, 1) if metric in NOT_SHARES else percent(value)
+    """A metric's value: a percentage, or for lengths and points a plain number."""
+    return percent(value) if is_share(metric) else decimal(value, digits_of(metric))
 
 
 def span(metric: str, estimate: Mapping[str, float], sign: bool = False) -> str:
     """The interval of an estimate: "54.1 to 63.2"."""
-    scale = 1 if metric in NOT_SHARES else 100
-    return f"{decimal(estimate['low'] * scale, 1, sign)} to {decimal(estimate['high'] * scale, 1, sign)}"
+    scale, digits = (100, 1) if is_share(metric) else (1, digits_of(metric))
+    return f"{decimal(estimate['low'] * scale, digits, sign)} to {decimal(estimate['high'] * scale, digits, sign)}"
 
 
 def difference(metric: str, value: float) -> str:
-    """Aligned minus base: points for shares, plain for lengths."""
-    return decimal(value, 1, sign=True) if metric in NOT_SHARES else points(value)
+    """Aligned minus base: points for shares, plain for the rest."""
+    return points(value) if is_share(metric) else decimal(value, digits_of(metric), sign=True)
 
 
 def count(value: float) -> str:

@@ -28,11 +28,14 @@ def test_the_stages_words_come_through_and_bookkeeping_does_not(shown):
     "inputs": {
 sample_candidates    [####....] 3/6 prompts  1.2/s  0:02 left
 sample_candidates 0/2  [####....] 3/6 prompts
+baseline pope_adversarial 2/3  [####....] 3/6 questions
 
   warnings.warn(
 select_pairs         6 prompts -> 5 pairs
 """
-    assert [line.split()[0] for line in shown(text)] == ["sample_candidates", "sample_candidates", "select_pairs"]
+    assert [line.split()[0] for line in shown(text)] == [
+        "sample_candidates", "sample_candidates", "baseline", "select_pairs",
+    ]  # fmt: skip
 
 
 def test_an_error_of_the_input_is_its_message_alone(shown):

@@ -1,45 +1,22 @@
-"""From an answer to its candidate noun phrases: the words, the grammar ADJ* NOUN+, and what a tagger has to say (MFPO;
+"""From an answer's words to its candidate noun phrases: the grammar ADJ* NOUN+, and what a tagger has to say (MFPO;
 which phrases are candidates is ours)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
-from itertools import zip_longest
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groundtune.preferences.image_preference.keywords.stems import stem
 from groundtune.preferences.image_preference.keywords.unlocatable import is_amount, is_unlocatable
+from groundtune.text.placed_words import Kind, PlacedWord
+from groundtune.text.stems import stem
 
 # A phrase keeps the words nearest to its head. Longer runs of nouns are lists without commas or another language.
 MOST_WORDS = 4
-
-
-class Kind(Enum):
-    """What a word can do in a phrase. Whatever is neither adjective nor noun ends it."""
-
-    ADJECTIVE = "adjective"
-    NOUN = "noun"
-    OTHER = "other"
-
-
-@dataclass(frozen=True)
-class Word:
-    """One word of an answer: lower case, without a possessive 's. start, end: characters of the answer.
-
-    closes: a phrase cannot go on behind it, because of punctuation, a line's end or a possessive 's.
-    """
-
-    text: str
-    start: int
-    end: int
-    closes: bool
 
 
 @dataclass(frozen=True)
@@ -81,19 +58,7 @@ class Tagger(Protocol):
         ...
 
 
-def words_of(text: str) -> list[Word]:
-    """The words of a text. Hyphens and apostrophes stay inside a word: "t-shirt", "isn't"."""
-    words = []
-    matches = list(_WORD.finditer(text))
-    for match, following in zip_longest(matches, matches[1:]):
-        end = match.start("possessive") if match["possessive"] else match.end()
-        gap = text[match.end() : following.start() if following else len(text)]
-        closes = bool(match["possessive"]) or following is None or not _PLAIN_GAP.fullmatch(gap)
-        words.append(Word(text[match.start() : end].lower(), match.start(), end, closes))
-    return words
-
-
-def join_phrases(words: Sequence[Word], kinds: Sequence[Kind]) -> list[Phrase]:
+def join_phrases(words: Sequence[PlacedWord], kinds: Sequence[Kind]) -> list[Phrase]:
     """ADJ* NOUN+ over words and their kinds, each phrase once with all its positions, in order of appearance.
 
     Left out: words that name the picture, a place in it or nothing that can be seen ("top left", "background"), from
@@ -106,7 +71,7 @@ def join_phrases(words: Sequence[Word], kinds: Sequence[Kind]) -> list[Phrase]:
     return [Phrase(text, tuple(positions)) for text, positions in found.values()]
 
 
-def _runs(words: Sequence[Word], kinds: Sequence[Kind]) -> list[list[int]]:
+def _runs(words: Sequence[PlacedWord], kinds: Sequence[Kind]) -> list[list[int]]:
     """Indices of the words of each phrase occurrence."""
     runs: list[list[int]] = []
     run: list[int] = []
@@ -123,7 +88,7 @@ def _runs(words: Sequence[Word], kinds: Sequence[Kind]) -> list[list[int]]:
     return [trimmed for trimmed in (_trimmed(run, words, kinds) for run in [*runs, run]) if trimmed]
 
 
-def _trimmed(run: list[int], words: Sequence[Word], kinds: Sequence[Kind]) -> list[int]:
+def _trimmed(run: list[int], words: Sequence[PlacedWord], kinds: Sequence[Kind]) -> list[int]:
     """The part of a run that names a thing; empty when none does."""
     if not run or (_followed_by_of(run[-1], words) and is_amount(words[run[-1]].text)):
         return []
@@ -137,9 +102,5 @@ def _trimmed(run: list[int], words: Sequence[Word], kinds: Sequence[Kind]) -> li
     return run[-MOST_WORDS:]
 
 
-def _followed_by_of(index: int, words: Sequence[Word]) -> bool:
+def _followed_by_of(index: int, words: Sequence[PlacedWord]) -> bool:
     return index + 1 < len(words) and not words[index].closes and words[index + 1].text == "of"
-
-
-_WORD = re.compile(r"[^\W_]+(?:[-'’](?!s\b)[^\W_]+)*(?P<possessive>['’]s\b)?", re.IGNORECASE)
-_PLAIN_GAP = re.compile(r"[^\S\n]+")

@@ -1,17 +1,16 @@
 """Noun phrases by a spaCy pipeline's part-of-speech tags (ours). Only what tags is run: no parser, no entities."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import spacy
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc, Token
 
-from groundtune.errors import SettingError
-from groundtune.preferences.image_preference.keywords.phrases import Kind, Phrase, Word, join_phrases, words_of
+from groundtune.preferences.image_preference.keywords.phrases import Phrase, join_phrases
 from groundtune.preferences.image_preference.keywords.word_similarity import TRIGRAMS, trigram_cosines, vector_cosines
+from groundtune.text.placed_words import Kind, PlacedWord, words_of
+from groundtune.text.spacy_pipelines import load_pipeline, require_tags, title_of
 
 _NOT_NEEDED = ("parser", "ner", "lemmatizer", "senter", "entity_ruler", "entity_linker", "textcat")
 _BATCH = 128  # texts that the pipeline tags together
@@ -22,14 +21,10 @@ class SpacyTagger:
 
     def __init__(self, pipeline: Language):
         """pipeline: any that sets part-of-speech tags, universal (`pos`) or Penn (`tag`); else SettingError."""
-        meta = pipeline.meta
-        title = f"{meta['lang']}_{meta['name']}"
-        probe = pipeline("A red cup.")
-        if not (probe.has_annotation("POS") or probe.has_annotation("TAG")):
-            raise SettingError("spacy_model", title, "a pipeline that tags parts of speech; this one sets none")
+        require_tags(pipeline)
         self._pipeline = pipeline
         self._has_vectors = pipeline.vocab.vectors.size > 0
-        self.name = f"spacy:{title} {meta['version']}, {'its vectors' if self._has_vectors else TRIGRAMS}"
+        self.name = f"{title_of(pipeline)}, {'its vectors' if self._has_vectors else TRIGRAMS}"
 
     def phrases(self, texts: Sequence[str]) -> list[list[Phrase]]:
         found = []
@@ -50,26 +45,12 @@ class SpacyTagger:
         return vector
 
 
-def is_installed(model: str) -> bool:
-    """Whether there is such a package, or such a folder with a pipeline in it."""
-    return bool(model) and (spacy.util.is_package(model) or Path(model, "config.cfg").is_file())
-
-
 def load_spacy(model: str) -> SpacyTagger:
     """model: an installed pipeline package or a folder that spaCy saved. SettingError when it cannot be used."""
-    if not is_installed(model):
-        found = ", ".join(sorted(spacy.util.get_installed_models())) or "none"
-        raise SettingError("spacy_model", model, f"an installed spaCy pipeline (there are: {found}) or a folder of one")
-    try:
-        pipeline = spacy.load(model, disable=list(_NOT_NEEDED))
-    except (OSError, ValueError, ImportError) as error:
-        raise SettingError(
-            "spacy_model", model, f"a pipeline that spaCy {spacy.__version__} loads ({error})"
-        ) from error
-    return SpacyTagger(pipeline)
+    return SpacyTagger(load_pipeline(model, "spacy_model", without=_NOT_NEEDED))
 
 
-def _kinds(words: Sequence[Word], doc: Doc) -> list[Kind]:
+def _kinds(words: Sequence[PlacedWord], doc: Doc) -> list[Kind]:
     """A word of ours is what its last token is: spaCy cuts "t-shirt" in three and "isn't" in two."""
     kinds = []
     tokens = iter(doc)

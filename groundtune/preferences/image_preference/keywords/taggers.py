@@ -23,7 +23,8 @@ def load_tagger(settings: ImagePreferenceSettings) -> Tagger:
             "spacy_model", settings.spacy_model, "spaCy installed (pip install 'groundtune[text]'), or tagger=plain"
         )
     from groundtune.preferences.image_preference.keywords import spacy_tagger
+    from groundtune.text.spacy_pipelines import is_installed
 
-    if settings.tagger == "auto" and not spacy_tagger.is_installed(settings.spacy_model):
+    if settings.tagger == "auto" and not is_installed(settings.spacy_model):
         return PlainTagger()
     return spacy_tagger.load_spacy(settings.spacy_model)

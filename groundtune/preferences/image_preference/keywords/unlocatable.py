@@ -3,7 +3,7 @@
 No finder can point at "the background" or "the atmosphere". The lists are for captions; add what turns up in yours.
 """
 
-from groundtune.preferences.image_preference.keywords.stems import stem
+from groundtune.text.stems import stem
 
 
 def is_unlocatable(word: str) -> bool:

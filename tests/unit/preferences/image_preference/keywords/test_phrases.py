@@ -2,8 +2,8 @@
 
 import pytest
 
-from groundtune.preferences.image_preference.keywords.phrases import Kind, Phrase, join_phrases, words_of
-from groundtune.preferences.image_preference.keywords.stems import stem
+from groundtune.preferences.image_preference.keywords.phrases import Phrase, join_phrases
+from groundtune.text.placed_words import Kind, words_of
 
 KINDS = {"a": Kind.ADJECTIVE, "n": Kind.NOUN, ".": Kind.OTHER}
 
@@ -11,18 +11,6 @@ KINDS = {"a": Kind.ADJECTIVE, "n": Kind.NOUN, ".": Kind.OTHER}
 def joined(text: str, kinds: str) -> list[tuple[str, tuple[int, ...]]]:
     phrases = join_phrases(words_of(text), [KINDS[kind] for kind in kinds])
     return [(phrase.text, phrase.positions) for phrase in phrases]
-
-
-def test_words_keep_hyphens_and_lose_case_and_possessives():
-    words = words_of("The man's T-shirt isn't red-hot.")
-    assert [word.text for word in words] == ["the", "man", "t-shirt", "isn't", "red-hot"]
-    assert [word.closes for word in words] == [False, True, False, False, True]
-
-
-def test_words_point_back_into_the_answer():
-    text = "Two dogs’ bowls; a café.\nÉclairs on plates"
-    for word in words_of(text):
-        assert text[word.start : word.end].lower() == word.text
 
 
 def test_adjectives_come_before_the_nouns_of_a_phrase():
@@ -73,22 +61,3 @@ def test_a_long_run_keeps_the_words_next_to_its_head():
 
 def test_the_head_is_the_last_word():
     assert Phrase("old stop sign", (0,)).head == "sign"
-
-
-PLURALS = """
-    cup/cups bus/buses glass/glasses vase/vases box/boxes bench/benches dish/dishes berry/berries cookie/cookies
-    tomato/tomatoes shoe/shoes knife/knives child/children man/men person/people fish/fish horse/horses axe/axes
-    leaf/leaves tie/ties toe/toes house/houses face/faces t-shirt/t-shirts lens/lenses tooth/teeth
-"""
-NOUNS = "cup cap bus bush glass grass vase base box bench dish disk toe toy shoe show man mat tie tile knife"
-
-
-@pytest.mark.parametrize("pair", PLURALS.split())
-def test_a_noun_and_its_plural_have_one_stem(pair):
-    singular, plural = pair.split("/")
-    assert stem(singular) == stem(plural)
-
-
-def test_different_nouns_have_different_stems():
-    nouns = NOUNS.split()
-    assert len({stem(noun) for noun in nouns}) == len(nouns)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from groundtune.demo.captions import biased_claims, caption, draw_style
 from groundtune.demo.language import mentions, noun_phrase
 from groundtune.demo.world import scenes
-from groundtune.preferences.image_preference.keywords.phrases import words_of
 from groundtune.preferences.image_preference.keywords.plain_tagger import PlainTagger
+from groundtune.text.placed_words import words_of
 from tests.unit.preferences.image_preference.keywords.captions import GOLDEN
 
 tagger = PlainTagger()

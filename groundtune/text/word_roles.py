@@ -3,7 +3,7 @@
 from enum import Enum, auto
 from functools import lru_cache
 
-from groundtune.preferences.image_preference.keywords import plain_words as lists
+from groundtune.text import plain_words as lists
 
 
 class Role(Enum):

@@ -2,13 +2,9 @@
 
 from functools import lru_cache
 
-_IRREGULAR = {
-    "men": "man", "women": "woman", "people": "person", "persons": "person", "children": "child", "feet": "foot",
-    "teeth": "tooth", "geese": "goose", "mice": "mouse", "oxen": "ox", "dice": "die", "knives": "knife",
-    "lives": "life", "wives": "wife", "leaves": "leaf", "loaves": "loaf", "shelves": "shelf", "wolves": "wolf",
-    "calves": "calf", "scarves": "scarf", "hooves": "hoof", "halves": "half", "lenses": "lens", "gases": "gas",
-    "cacti": "cactus",
-}  # fmt: skip
+from groundtune.text.plurals import IRREGULAR, MORE_IRREGULAR
+
+_IRREGULAR = {**IRREGULAR, **MORE_IRREGULAR, "persons": "person"}
 _UNINFLECTED = frozenset(("lens", "gas", "series", "species", "tennis"))
 _SIBILANTS = ("s", "x", "z", "ch", "sh")
 

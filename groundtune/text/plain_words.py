@@ -1,4 +1,4 @@
-"""The word lists of the plain tagger: English, for captions of photographs. What is on no list counts as a noun."""
+"""The word lists of the plain rules: English, for captions of photographs. What is on no list counts as a noun."""
 
 
 def word_set(words: str) -> frozenset[str]:

@@ -1,0 +1,3 @@
+from components.answer_questions.component import answer_questions
+
+__all__ = ["answer_questions"]

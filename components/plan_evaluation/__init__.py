@@ -1,0 +1,3 @@
+from components.plan_evaluation.component import plan_evaluation
+
+__all__ = ["plan_evaluation"]

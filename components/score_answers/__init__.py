@@ -1,0 +1,3 @@
+from components.score_answers.component import score_answers
+
+__all__ = ["score_answers"]

@@ -1,0 +1,170 @@
+"""Published rows beside measured ones, where both are of the same questions; never mixed, always marked."""
+
+import functools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from groundtune.report.evaluation.figures import Estimate, Evaluated, Figures
+from groundtune.report.metrics import family_of, metric_of
+
+MEASURED, PUBLISHED = "measured", "published"
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """kind: "published" or "measured". cells: a text a column, "" where there is no figure. source: "" of measured."""
+
+    model: str
+    kind: str
+    cells: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """columns: labels; percentages without their sign. rows: published ones first, then measured ones."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[PublishedRow]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Published:
+    """tables: of the sets that were measured. absent: for each benchmark that has published figures and was measured
+    on other questions, why they are not shown."""
+
+    tables: list[PublishedTable]
+    absent: list[str]
+
+
+def published_beside(models: Sequence[Evaluated], figures: Figures) -> Published:
+    """The published tables of the published sets among the measured benchmarks.
+
+    A published row is shown only when every model of the column answered the whole published set (published.yaml says
+    how it is recognised): its kind and number of questions, none left out, no limit, and the digest of its release
+    where that is known. Anything else, the demo's own pictures first of all, compares with no published number.
+    """
+    known = _known()
+    reasons = {name: _reason(models, name, one) for name, one in known["sets"].items()}
+    tables, absent = [], []
+    for table in known["tables"]:
+        columns = [column for column in table["columns"] if _is_there(column, reasons)]
+        if columns:
+            tables.append(_table(models, figures, table, columns, known["sources"]))
+        for name in (column["set"] for column in table["columns"] if "set" in column):
+            why = reasons[name]
+            note = f"{table['title']}: no published figures beside {why}"
+            if why and note not in absent:
+                absent.append(note)
+    return Published(tables, absent)
+
+
+def _is_there(column: Mapping[str, str], reasons: Mapping[str, str | None]) -> bool:
+    """A mean over splits is there when all splits of its family are."""
+    if "set" in column:
+        return reasons[column["set"]] == ""
+    return all(why == "" for name, why in reasons.items() if name.startswith(column["mean"] + "_"))
+
+
+def _reason(models: Sequence[Evaluated], name: str, known: Mapping[str, Any]) -> str | None:
+    """ "" when every model answered the published set, None when none was asked anything like it, else why not."""
+    for model in models:
+        asked = _asked(model, name)
+        if asked is None:
+            return None
+        measured = f"{asked} of {model.name}"
+        entry = model.answers.results["benchmarks"][asked]
+        questions = Counter(row["kind"] for row in model.answers.rows() if row["benchmark"] == asked)[known["kind"]]
+        if model.answers.settings.get("limit"):
+            return f"{measured}: only the first {model.answers.settings['limit']:,} questions were asked (limit)"
+        if entry.get("excluded"):
+            return f"{measured}: {entry['excluded']:,} questions were left out"
+        if questions != known["questions"]:
+            return f"{measured}: {questions:,} questions, the published set has {known['questions']:,}"
+        digest = model.answers.manifest["parents"].get(f"benchmark {asked}", "")
+        if "sha256" in known and digest not in known["sha256"]:
+            return f"{measured}: {questions:,} questions, but not of the published file (sha256 {digest[:12]})"
+    return ""
+
+
+def _asked(model: Evaluated, name: str) -> str | None:
+    """The benchmark of that name, or the one of that family."""
+    benchmarks = model.answers.results["benchmarks"]
+    if name in benchmarks:
+        return name
+    return next((asked for asked in benchmarks if family_of(asked) == name), None)
+
+
+def _table(
+    models: Sequence[Evaluated],
+    figures: Figures,
+    table: Mapping[str, Any],
+    columns: Sequence[Mapping[str, str]],
+    sources: Mapping[str, Mapping[str, str]],
+) -> PublishedTable:
+    at = [table["columns"].index(column) for column in columns]
+    rows = [
+        PublishedRow(
+            row["model"], PUBLISHED, tuple(row["values"][place] for place in at), sources[row["source"]]["text"]
+        )
+        for row in table["rows"]
+        if any(row["values"][place] for place in at)
+    ]
+    for index, model in enumerate(models):
+        cells = tuple(_measured(figures, index, model, column) for column in columns)
+        rows.append(PublishedRow(model.name, MEASURED, cells, ""))
+    used = dict.fromkeys(row["source"] for row in table["rows"])
+    notes = [
+        f"Published protocol: {table['protocol']}.",
+        *(f"Measured, {model.name}: {_protocol(model, columns)}." for model in models),
+        *(f"{sources[name]['text']}: {sources[name]['note']}." for name in used),
+        "Rows compare only as far as their protocols agree.",
+    ]
+    return PublishedTable(table["title"], tuple(column["label"] for column in columns), rows, notes)
+
+
+def _measured(figures: Figures, index: int, model: Evaluated, column: Mapping[str, str]) -> str:
+    asked = column["mean"] if "mean" in column else _asked(model, column["set"])
+    for group in figures.groups:
+        if group.benchmark == asked and (group.mean if "mean" in column else group.reading == "official"):
+            for line in group.lines:
+                if line.metric == column["metric"] and (figure := line.figures[index]):
+                    return _printed(group.benchmark, line.metric, figure)
+                if line.metric == column["metric"] and model.name in line.refused:
+                    return "refused"
+    return ""
+
+
+def _printed(benchmark: str, metric: str, figure: Estimate) -> str:
+    """As papers print it: percentages without their sign."""
+    words = metric_of(benchmark, metric)
+    scale, digits = (100.0, 1) if words.share else (1.0, words.digits)
+    value, low, high = (f"{figure[end] * scale:.{digits}f}" for end in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _protocol(model: Evaluated, columns: Sequence[Mapping[str, str]]) -> str:
+    """What is known of the measured side: parser, decoding, judge."""
+    protocol = model.answers.results.get("identity", {}).get("protocol", {})
+    asked = [name for column in columns if "set" in column and (name := _asked(model, column["set"]))]
+    parsers = dict.fromkeys(protocol.get("benchmarks", {}).get(name, {}).get("parser", "") for name in asked)
+    judge = protocol.get("judge") or {}
+    said = [parser for parser in parsers if parser]
+    said += [f"{kind.replace('_', '/')}: {how}" for kind, how in protocol.get("decoding", {}).items()]
+    if judge:
+        said.append(f"judge {judge.get('model', 'of unknown name')}")
+    return "; ".join(said) or "protocol not recorded"
+
+
+@functools.cache
+def _known() -> dict[str, Any]:
+    text = files("groundtune.report.evaluation").joinpath("published.yaml").read_text(encoding="utf-8")
+    known: dict[str, Any] = yaml.safe_load(text)
+    return known

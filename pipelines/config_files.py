@@ -1,0 +1,78 @@
+"""YAML files of settings: presets, the files based on them, and overrides from the command line, in layers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from groundtune.errors import SettingError
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+def merged(
+    pipeline: str, file: str, preset: str, overrides: tuple[str, ...], direct: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Preset, then file, then `section.name=value` overrides, then `direct` values, the later over the earlier; a file
+    or preset may name a preset that it is `based_on`. Raises SettingError (nothing given, unreadable, no YAML mapping,
+    unknown preset)."""
+    together: dict[str, Any] = {}
+    for source in filter(None, (_preset_file(pipeline, preset) if preset else "", file)):
+        for values in _layers(pipeline, source):
+            _merge(together, values)
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        if not equals:
+            raise SettingError("--set", override, "section.name=value")
+        nested: Any = yaml.safe_load(value)
+        for key in reversed(name.split(".")):
+            nested = {key: nested}
+        _merge(together, nested)
+    _merge(together, direct)
+    if not together:
+        raise SettingError("--config", "nothing", "--config FILE or --preset NAME")
+    return together
+
+
+def preset_names(pipeline: str) -> list[str]:
+    """Presets of a pipeline that come with groundtune."""
+    return sorted(path.stem for path in (PRESETS / pipeline).glob("*.yaml"))
+
+
+def _layers(pipeline: str, file: str, above: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """The file's values, after those of the presets that it is based on."""
+    values = _read(file)
+    base = values.pop("based_on", "")
+    if not base:
+        return [values]
+    if base in above:
+        raise SettingError("based_on", base, "a preset that is not based on this one", file)
+    return [*_layers(pipeline, _preset_file(pipeline, base), (*above, base)), values]
+
+
+def _preset_file(pipeline: str, preset: str) -> str:
+    if preset not in preset_names(pipeline):
+        raise SettingError("--preset", preset, f"one of {', '.join(preset_names(pipeline))}")
+    return str(PRESETS / pipeline / f"{preset}.yaml")
+
+
+def _read(file: str) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(Path(file).read_text())
+    except OSError as error:
+        raise SettingError("--config", file, f"a readable YAML file ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        raise SettingError("--config", file, f"valid YAML ({error})") from error
+    if not isinstance(value, dict):
+        raise SettingError("--config", file, "a YAML mapping")
+    return value
+
+
+def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
+    """Sections merge setting by setting; a mapping inside a section (scorer_weights) is replaced as a whole."""
+    for name, value in new.items():
+        if isinstance(value, Mapping) and isinstance(into.get(name), dict):
+            into[name] = {**into[name], **value}
+        else:
+            into[name] = dict(value) if isinstance(value, Mapping) else value

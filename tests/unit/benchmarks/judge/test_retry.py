@@ -83,7 +83,7 @@ def test_when_the_attempts_are_spent_the_error_names_the_record_and_the_last_pro
         (Say(status=403, body=b'{"detail": "not yours"}'), "judge.api_key_variable"),
         (Say(status=404, body=b'{"detail": "no such model"}'), "judge.model"),
         (Say(status=404, body=b"nothing here"), "judge.base_url"),
-        (Say(status=301, headers={"Location": "https://elsewhere.example/v1"}), "judge.base_url"),
+        (Say(status=301, headers={"Location": "/elsewhere"}), "judge.base_url"),
         (Say(status=429, body=b'{"error": {"code": "insufficient_quota", "message": "pay"}}'), "quota"),
         (Say(status=429, headers={"Retry-After": "7200"}), "judge.longest_wait"),
     ],

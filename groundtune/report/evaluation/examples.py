@@ -111,7 +111,7 @@ def _example(models: Sequence[Evaluated], rows: Sequence[Row], store: ImageStore
 
 def _note(row: Row) -> str:
     notes = []
-    if row["parsed"] and row["parsed"] != row["answer"]:
+    if row["parsed"] and row["parsed"].casefold() != row["answer"].strip(" .").casefold():
         notes.append(f"read as {_short(row['parsed'])}")
     if row["p_yes"] is not None:
         notes.append(f"P(yes) {row['p_yes']:.2f}")

@@ -44,14 +44,17 @@ class Published:
     absent: list[str]
 
 
-def published_beside(models: Sequence[Evaluated], figures: Figures) -> Published:
+def published_beside(
+    models: Sequence[Evaluated], figures: Figures, known: Mapping[str, Any] | None = None
+) -> Published:
     """The published tables of the published sets among the measured benchmarks.
 
     A published row is shown only when every model of the column answered the whole published set (published.yaml says
     how it is recognised): its kind and number of questions, none left out, no limit, and the digest of its release
     where that is known. Anything else, the demo's own pictures first of all, compares with no published number.
+    known: other tables than those of published.yaml, in its form.
     """
-    known = _known()
+    known = known or _known()
     reasons = {name: _reason(models, name, one) for name, one in known["sets"].items()}
     tables, absent = [], []
     for table in known["tables"]:
@@ -120,10 +123,13 @@ def _table(
     for index, model in enumerate(models):
         cells = tuple(_measured(figures, index, model, column) for column in columns)
         rows.append(PublishedRow(model.name, MEASURED, cells, ""))
+    measured: dict[str, list[str]] = {}
+    for model in models:
+        measured.setdefault(_protocol(model, columns), []).append(model.name)
     used = dict.fromkeys(row["source"] for row in table["rows"])
     notes = [
         f"Published protocol: {table['protocol']}.",
-        *(f"Measured, {model.name}: {_protocol(model, columns)}." for model in models),
+        *(f"Measured, {' and '.join(names)}: {how}." for how, names in measured.items()),
         *(f"{sources[name]['text']}: {sources[name]['note']}." for name in used),
         "Rows compare only as far as their protocols agree.",
     ]

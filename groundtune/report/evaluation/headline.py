@@ -13,6 +13,8 @@ def headline_of(figures: Figures) -> str:
     if len(figures.models) == 2:
         outcome = outcomes.outcome_of_rows(figures.rows, figures.problem, figures.interval)
         row = outcome.headline
+        if row is None and figures.problem:
+            return "The two evaluations cannot be compared: whether alignment helped is open."
         if row is None or row["metric"] == "chairs":
             return outcomes.sentence(outcome)
         name = f"{words.benchmark_title(row['benchmark'])} {wording.metric_words(row['benchmark'], row['metric'])[0]}"

@@ -267,7 +267,6 @@ def test_published_rows_are_marked_and_never_mixed_with_measured_ones(models: li
     [
         ({"questions": 3000}, "30 questions, the published set has 3,000"),
         ({"sha256": ["0" * 64]}, "not of the published file"),
-        ({"kind": "open"}, "0 questions, the published set has 30"),
     ],
 )
 def test_other_questions_than_the_published_ones_get_no_published_rows(
@@ -276,6 +275,11 @@ def test_other_questions_than_the_published_ones_get_no_published_rows(
     both = evaluated(models)
     published = published_beside(both, figures_of(both), known(models, **of_set))
     assert published.tables == [] and len(published.absent) == 1 and why in published.absent[0]
+
+
+def test_questions_of_another_kind_are_not_taken_for_the_published_ones(models: list[Artifact]) -> None:
+    both = evaluated(models)
+    assert published_beside(both, figures_of(both), known(models, kind="open")) == NOTHING
 
 
 def test_a_limit_or_questions_left_out_get_no_published_rows(models: list[Artifact]) -> None:
@@ -308,7 +312,7 @@ def test_published_figures_name_their_source_set_and_columns() -> None:
         assert table["protocol"]
         for column in table["columns"]:
             assert column.get("set", "pope_random") in content["sets"]
-            assert metric_of(column.get("set") or column["mean"], column["metric"]).name != column["metric"]
+            assert column["metric"] in METRICS
         for row in table["rows"]:
             assert row["source"] in content["sources"] and len(row["values"]) == len(table["columns"])
             assert all(re.fullmatch(r"(\d+(\.\d+)?)?", value) for value in row["values"])

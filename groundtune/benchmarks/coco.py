@@ -1,6 +1,6 @@
 """COCO's published annotations: which classes and which captions an image has."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any
@@ -33,10 +33,15 @@ def read_coco(files: QuestionFiles, wanted: Set[int]) -> dict[int, CocoImage]:
                 images.setdefault(image["id"], CocoImage(image["file_name"]))
         for annotation in table["annotations"]:
             if annotation["image_id"] in images:
-                images[annotation["image_id"]].classes.add(names[annotation["category_id"]])
+                name_of_class = names.get(annotation.get("category_id"))
+                if name_of_class is None:
+                    raise _not_coco(files, name, f"a category_id out of categories; found {annotation}")
+                images[annotation["image_id"]].classes.add(name_of_class)
     for name in _matching(files, "captions_*.json"):
         for annotation in _table(files, name, "annotations")["annotations"]:
             if annotation["image_id"] in images:
+                if not isinstance(annotation.get("caption"), str):
+                    raise _not_coco(files, name, f"a caption, a text; found {annotation}")
                 images[annotation["image_id"]].captions.append(annotation["caption"])
     return images
 
@@ -51,9 +56,12 @@ def _matching(files: QuestionFiles, pattern: str) -> list[str]:
 def _table(files: QuestionFiles, name: str, *lists: str) -> dict[str, Any]:
     table = files.json(name)
     if not isinstance(table, dict) or not all(isinstance(table.get(key), list) for key in lists):
-        raise SettingError("benchmarks", files.place(name), f"COCO annotations: an object with {', '.join(lists)}")
+        raise _not_coco(files, name, f"an object with {', '.join(lists)}")
     for key in lists:
-        _check(table[key], files.place(name), key)
+        for number, entry in enumerate(table[key], 1):
+            for field_name, kind in _FIELDS[key]:
+                if not isinstance(entry, dict) or not isinstance(entry.get(field_name), kind):
+                    raise _not_coco(files, name, f"{key} number {number} with {field_name!r}, a {kind.__name__}")
     return table
 
 
@@ -64,9 +72,5 @@ _FIELDS: dict[str, tuple[tuple[str, type], ...]] = {
 }
 
 
-def _check(entries: Iterable[Any], place: str, key: str) -> None:
-    for number, entry in enumerate(entries, 1):
-        for name, kind in _FIELDS[key]:
-            if not isinstance(entry, dict) or not isinstance(entry.get(name), kind):
-                problem = f"COCO annotations: {key} number {number} with {name!r}, a {kind.__name__}"
-                raise SettingError("benchmarks", place, problem)
+def _not_coco(files: QuestionFiles, name: str, expected: str) -> SettingError:
+    return SettingError("benchmarks", files.place(name), f"COCO annotations: {expected}")

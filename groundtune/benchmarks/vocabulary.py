@@ -100,7 +100,7 @@ def _from_json(text: str, uri: str) -> Vocabulary:
     for name, forms in table.items():
         if not isinstance(forms, list) or not all(isinstance(form, str) and form.strip() for form in forms):
             raise SettingError("vocabulary", forms, f"a list of surface forms for object {name!r}", uri)
-        _add(objects, name, [name, *forms], uri)
+        _add(objects, _normal(name), [_normal(form) for form in (name, *forms)], uri)
     if not objects:
         raise SettingError("vocabulary", uri, "at least one object")
     names = [tuple(name.split()) for name in objects if " " in name]
@@ -112,7 +112,8 @@ def _from_table(text: str, uri: str) -> Vocabulary:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        forms = [form.strip() for form in line.split(",")]
+        # The case stays: "iPhone" is found in no lower-cased caption, as in the published script.
+        forms = [" ".join(form.split()) for form in line.split(",")]
         if not all(forms):
             raise SettingError("vocabulary", line, "names separated by commas", f"{uri}:{number}")
         _add(objects, forms[0], forms, f"{uri}:{number}")
@@ -129,9 +130,7 @@ def coco_vocabulary(objects: Mapping[str, str]) -> Vocabulary:
 
 
 def _add(objects: dict[str, str], name: str, forms: Iterable[str], where: str) -> None:
-    name = _normal(name)
     for form in forms:
-        form = _normal(form)
         if objects.setdefault(form, name) != name:
             raise SettingError(
                 "vocabulary", form, f"a form of one object, not of {objects[form]!r} and {name!r}", where

@@ -59,7 +59,7 @@ def write_evaluation(
             sections=sections_of(figures),
             published=published,
             published_kind=PUBLISHED,
-            refused=_refused(figures),
+            refused=words.refused_of(figures),
             excluded=[(name, len(rows), rows[:_LEFT_OUT]) for name, rows in excluded_of(models)],
             examples=examples_of(models, images_root),
             identities=[(one.name, model_identity(one)) for one in models],
@@ -77,16 +77,6 @@ def write_evaluation(
 
 def _legend(figures: Figures) -> Markup:
     return legend(list(zip(("base", "aligned"), figures.models, strict=False))) if len(figures.models) > 1 else Markup()
-
-
-def _refused(figures: Figures) -> list[tuple[str, str, str, str]]:
-    """(benchmark, metric, model, why)."""
-    return [
-        (words.benchmark_title(group.benchmark), line.words.name, model, why)
-        for group in figures.groups
-        for line in group.lines
-        for model, why in line.refused.items()
-    ]
 
 
 def _protocols(models: list[Evaluated]) -> list[tuple[str, list[tuple[str, str]]]]:

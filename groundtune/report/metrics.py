@@ -48,6 +48,22 @@ METRICS: dict[str, Metric] = {
     "hal": Metric("Hal", "answers with an object that is not there", key=True),
     "cog": Metric("Cog", "invented objects that people would expect there", key=True),
     "hallucination_rate": Metric("hallucination rate", "answers that the judge rates below 3", key=True),
+    "amber_score": _plain("AMBER score", "(100 - CHAIR + F1) / 2, in points of 100", 1, 100.0, key=True),
+    "chairs_by_judge": Metric("CHAIRs by judge", "as CHAIRs, objects found by the judge", key=True),
+    "chairs_all_by_judge": Metric(
+        "CHAIRs by judge, all answers", "as CHAIRs of all answers, objects found by the judge"
+    ),
+    "chairi_by_judge": Metric("CHAIRi by judge", "as CHAIRi, objects found by the judge", key=True),
+    "recall_by_judge": Metric("coverage by judge", "as coverage, objects found by the judge"),
+    "judged_answers": Metric("judged answers", "answers that the judge's figures are of"),
+    "followed": Metric("followed", "instructions in the question that the answer follows, by program", key=True),
+    "followed_all": Metric("followed, all", "answers that follow all of theirs"),
+    "following": _plain("following", "mean rating by the judge, 1 to 10", 2, 10.0, key=True),
+    "unrated": Metric("unrated", "answers whose verdict stayed unreadable"),
+    "malformed": Metric("malformed", "verdicts of the judge that stayed unreadable"),
+    "relative_score": _plain("relative score", "grades of the answers per 100 of the reference's", 1, key=True),
+    "answer_score": _plain("answer score", "mean grade of the answers, 1 to 10", 2, 10.0),
+    "reference_score": _plain("reference score", "mean grade of the reference answers, 1 to 10", 2, 10.0),
     "win_rate": Metric("win rate", "answers preferred to the other model's, ties half", key=True),
 }
 _OF_FAMILY: dict[tuple[str, str], Metric] = {

@@ -19,6 +19,7 @@ class Pair:
     benchmark: str
     question_id: str
     image: str
+    image_sha256: str
     question: str
     base: str
     aligned: str
@@ -67,9 +68,8 @@ def draw_pairs(base: Artifact, aligned: Artifact, number: int, seed: int) -> Dra
     def pair(name: tuple[str, str], aligned_first: bool) -> Pair:
         row, other = before[name], after[name]
         pair_id = _hash(secret, f"pair {name[0]}/{name[1]}")[:12]
-        return Pair(
-            pair_id, *name, row["image"], row["question"], _said(row), _said(other), aligned_first
-        )  # fmt: skip
+        sha256 = row["image_sha256"] or ""
+        return Pair(pair_id, *name, row["image"], sha256, row["question"], _said(row), _said(other), aligned_first)
 
     return Drawn(
         [pair(name, side) for name, side in zip(shown, sides, strict=True)],
@@ -99,10 +99,11 @@ def _check_same(
             raise ArtifactError(
                 f"{name[0]}/{name[1]}: {missing.path} holds no answer to it; evaluate both models on the same questions"
             )
-        if (one["image"], one["question"]) != (two["image"], two["question"]):
+        if any(one[field] != two[field] for field in ("image", "image_sha256", "question")):
             raise ArtifactError(
                 f"{name[0]}/{name[1]}: {base.path} was asked {one['question']!r} about {one['image']}, "
-                f"{aligned.path} {two['question']!r} about {two['image']}; evaluate both on the same question file"
+                f"{aligned.path} {two['question']!r} about {two['image']} or other bytes of it; evaluate both on the "
+                "same questions and pictures"
             )
 
 

@@ -40,12 +40,11 @@ def write_sheet(
     base, aligned: `answers` artifacts of the same questions. images_root: what the image references are relative to,
     a folder or s3:// prefix. number: how many pairs that differ are shown, fewer when there are not as many. The page
     names neither model, question file nor seed; give raters the page alone. The same inputs write the same sheet.
-    Raises what `draw_pairs` raises, RecordError for a picture that cannot be read (a comparison without its picture
-    would measure taste), and ArtifactError when key.json is another sheet's.
+    Raises what `draw_pairs` raises, RecordError for a picture that cannot be read or is not the one that was asked
+    about (a comparison without its picture would measure taste), and ArtifactError when key.json is another sheet's.
     """
     drawn = draw_pairs(base, aligned, number, seed)
-    stores = [ImageStore(images_root, attached=answers.files) for answers in (base, aligned)]
-    content = _content(drawn.pairs, stores[0], title, advice)
+    content = _content(drawn.pairs, ImageStore(images_root, attached=base.files), title, advice)
     key = key_of(content["sheet"], base, aligned, seed, drawn)
     page = _render(content)
     out = Path(out_html)
@@ -62,7 +61,8 @@ def _content(pairs: Sequence[Pair], store: ImageStore, title: str, advice: str) 
     for pair in pairs:
         if pair.image not in places:
             places[pair.image] = len(images)
-            images.append(_picture(store.open(f"{pair.benchmark}/{pair.question_id}", pair.image)))
+            record_id = f"{pair.benchmark}/{pair.question_id}"
+            images.append(_picture(store.open(record_id, pair.image, pair.image_sha256)))
     content = {
         "title": title,
         "advice": advice,

@@ -1,12 +1,14 @@
 """Example answers with their pictures: drawn by a hash of the question's id, so nobody picked them."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundtune.artifacts import Row
 from groundtune.images import ATTACHED, ImageStore
 from groundtune.report.evaluation.figures import Evaluated
+from groundtune.report.evaluation.identity import text_of
 from groundtune.report.evaluation.words import benchmark_title
 from groundtune.report.pictures import Picture, picture_of
 
@@ -106,18 +108,28 @@ def _example(models: Sequence[Evaluated], rows: Sequence[Row], store: ImageStore
     said = [
         Said(model.name, one["answer"], one["correct"], _note(one)) for model, one in zip(models, rows, strict=True)
     ]
-    return Example(row["question_id"], row["category"], row["question"], row["truth"], picture, said)
+    return Example(row["question_id"], row["category"], row["question"], _plain(row["truth"]), picture, said)
 
 
 def _note(row: Row) -> str:
     notes = []
-    if row["parsed"] and row["parsed"] != row["answer"]:
-        notes.append(f"read as {_short(row['parsed'])}")
+    if row["parsed"] and row["parsed"].casefold() != row["answer"].strip(" .").casefold():
+        notes.append(f"read as {_short(_plain(row['parsed']))}")
     if row["p_yes"] is not None:
         notes.append(f"P(yes) {row['p_yes']:.2f}")
     if row["rating"]:
         notes.append(f"rated {_short(row['rating'])}")
     return ", ".join(notes)
+
+
+def _plain(text: str) -> str:
+    """JSON in words: ["dog","plate"] as "dog, plate"; other text as it is."""
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        return text_of(json.loads(text)) or "nothing"
+    except ValueError:
+        return text
 
 
 def _short(text: str, most: int = 120) -> str:

@@ -1,5 +1,8 @@
 """The before/after figure: key metrics as dumbbells, those to lower apart from those to raise."""
 
+import math
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
 from groundtune.report import wording
@@ -25,9 +28,17 @@ def panels(figures: Figures) -> list[tuple[str, str, Markup]]:
             if line.better == direction and line.words.top and all(line.figures[:2])
         ]
         if rows:
-            chart = dumbbells(title, "share of the most that there can be", rows, (0.0, 1.0), _tick)
+            chart = dumbbells(title, "share of the most that there can be", rows, _limits(direction, rows), _tick)
             found.append((title, "bands are intervals", chart))
     return found
+
+
+def _limits(direction: str, rows: Sequence[Dumbbell]) -> tuple[float, float]:
+    """From the best possible end to the next tenth behind the farthest interval: dots need no zero, bars would."""
+    estimates = [mark for row in rows for _, _, mark, _ in row.marks]
+    if direction == "lower":
+        return 0.0, min(1.0, math.ceil(max(mark["high"] for mark in estimates) * 10 + 1e-9) / 10 or 0.1)
+    return max(0.0, math.floor(min(mark["low"] for mark in estimates) * 10 - 1e-9) / 10), 1.0
 
 
 def _row(figures: Figures, group: Group, line: Line) -> Dumbbell:

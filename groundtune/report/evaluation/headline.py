@@ -12,7 +12,14 @@ def headline_of(figures: Figures) -> str:
     """One sentence: of two models the change that matters most, of one how much was asked."""
     if len(figures.models) == 2:
         outcome = outcomes.outcome_of_rows(figures.rows, figures.problem, figures.interval)
-        return outcomes.sentence(outcome)
+        row = outcome.headline
+        if row is None and figures.problem:
+            return "The two evaluations cannot be compared: whether alignment helped is open."
+        if row is None or row["metric"] == "chairs":
+            return outcomes.sentence(outcome)
+        name = f"{words.benchmark_title(row['benchmark'])} {wording.metric_words(row['benchmark'], row['metric'])[0]}"
+        said = {"better": f"{name} improved.", "worse": f"{name} got worse."}
+        return said.get(row["verdict"], f"No clear change: the difference in {name} could be chance.")
     asked = sum(counts["questions"] for group in figures.groups if group.first for counts in group.counts if counts)
     names = dict.fromkeys(words.benchmark_title(group.benchmark) for group in figures.groups if not group.mean)
     return f"{wording.plural(asked, 'answer')} on {wording.plural(len(names), 'benchmark')}."
@@ -21,8 +28,8 @@ def headline_of(figures: Figures) -> str:
 def tally_of(figures: Figures) -> str:
     """ "Of 9 key figures 3 got better, 1 worse; 5 show no clear change." """
     verdicts = [line.verdict for _, line in key_lines(figures) if line.verdict]
-    if not verdicts:
-        return figures.problem
+    if len(verdicts) < 2:
+        return "" if verdicts else figures.problem
     counted = {name: verdicts.count(name) for name in ("better", "worse", "open")}
     return (
         f"Of {wording.plural(len(verdicts), 'key figure')} {counted['better']} got better, {counted['worse']} worse; "

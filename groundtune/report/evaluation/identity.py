@@ -34,16 +34,16 @@ def protocol_of(model: Evaluated) -> Entries:
     entries: Entries = []
     for name, identity in protocol.get("benchmarks", {}).items():
         for key, value in identity.items():
-            entries.append((f"{benchmark_title(name)}: {key.replace('_', ' ')}", _text(value)))
+            entries.append((f"{benchmark_title(name)}: {key.replace('_', ' ')}", text_of(value)))
     entries += [(f"{name}: sha256", str(digest)) for name, digest in protocol.get("inputs", {}).items()]
     if protocol.get("images"):
         entries.append(("pictures: sha256", str(protocol["images"])))
     entries += [(f"decoding, {kind.replace('_', '/')}", how) for kind, how in protocol.get("decoding", {}).items()]
     entries.append(("line below yes/no questions", str(protocol.get("yes_no_suffix", "")) or "none"))
-    entries.append(("limit", _text(protocol.get("limit", 0)) if protocol.get("limit") else "none"))
-    entries.append(("judge", _text(protocol.get("judge") or "none")))
+    entries.append(("limit", text_of(protocol.get("limit", 0)) if protocol.get("limit") else "none"))
+    entries.append(("judge", text_of(protocol.get("judge") or "none")))
     entries += [
-        (name.replace("_", " "), _text(settings[name])) for name in _TEXT if settings.get(name) not in (None, "")
+        (name.replace("_", " "), text_of(settings[name])) for name in _TEXT if settings.get(name) not in (None, "")
     ]
     resamples, seed = settings.get("bootstrap_resamples", ""), settings.get("seed", "")
     entries.append(("bootstrap", f"{resamples} resamples over pictures, seed {seed}"))
@@ -55,9 +55,10 @@ def excluded_of(models: Sequence[Evaluated]) -> list[tuple[str, list[Row]]]:
     return [(model.name, rows) for model in models if (rows := model.answers.rejected())]
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A JSON value on one line."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_text(inner)}" for key, inner in value.items() if inner not in (None, ""))
+        return ", ".join(f"{key} {text_of(inner)}" for key, inner in value.items() if inner not in (None, ""))
     if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value))
+        return ", ".join(map(text_of, value))
     return str(value)

@@ -17,8 +17,9 @@ from groundtune.report.evaluation.words import (
 _ESCAPED = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "−": "$-$", "–": "--", "→": r"$\rightarrow$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-    "\u202f": r"\,", "\u00a0": "~", "×": r"$\times$", "“": "``", "”": "''", "’": "'",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "−": "$-$", "–": "--", "→": r"$\rightarrow$",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "×": r"$\times$", "\u202f": r"\,", "\u00a0": "~",
+    "“": "``", "”": "''", "’": "'",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from groundtune.report.evaluation.words import (
     number,
     p_value,
     reading_title,
+    refused_of,
     span,
     verdict,
 )
@@ -44,11 +45,14 @@ def _table(figures: Figures, group: Group, lines: Sequence[Line]) -> str:
         row = [f"{inline(line.words.name)} {line.arrow}".strip()]
         row += [_figure(line, index, model) for index, model in enumerate(figures.models)]
         if paired and line.difference:
-            row += [f"{change(line)} ({span(line, line.difference, sign=True)})", p_value(line.difference["p"])]
+            row += [
+                f"{change(line)} ({span(line, line.difference, sign=True)})",
+                p_value(line.difference["p"]).replace("<", "&lt;"),
+            ]
             row += [verdict(line) or "–"]
         elif paired:
             row += ["–", "–", "–"]
-        rows.append([cell.replace("<", "&lt;") if cell.startswith("< ") else cell for cell in row])
+        rows.append(row)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -60,12 +64,7 @@ def _figure(line: Line, index: int, model: str) -> str:
 
 
 def _refused(figures: Figures) -> str:
-    rows = [
-        f"- {inline(benchmark_title(group.benchmark))}, {inline(line.words.name)}, {inline(model)}: {inline(why)}"
-        for group in figures.groups
-        for line in group.lines
-        for model, why in line.refused.items()
-    ]
+    rows = [f"- {inline(what)}, {inline(models)}: {inline(why)}" for what, models, why in refused_of(figures)]
     return "\n".join(["**Refused**, never replaced by another rule:", "", *rows]) if rows else ""
 
 

@@ -10,9 +10,12 @@ from typing import Any
 import yaml
 
 from groundtune.report.evaluation.figures import Estimate, Evaluated, Figures
+from groundtune.report.evaluation.identity import text_of as _text
 from groundtune.report.metrics import family_of, metric_of
 
 MEASURED, PUBLISHED = "measured", "published"
+Counts = Counter[tuple[str, str]]  # (benchmark, kind) -> questions that a model answered
+Names = Mapping[str, Sequence[str | None]]  # set -> the benchmark of every model that asked it
 
 
 @dataclass(frozen=True)
@@ -44,20 +47,25 @@ class Published:
     absent: list[str]
 
 
-def published_beside(models: Sequence[Evaluated], figures: Figures) -> Published:
+def published_beside(
+    models: Sequence[Evaluated], figures: Figures, known: Mapping[str, Any] | None = None
+) -> Published:
     """The published tables of the published sets among the measured benchmarks.
 
     A published row is shown only when every model of the column answered the whole published set (published.yaml says
     how it is recognised): its kind and number of questions, none left out, no limit, and the digest of its release
     where that is known. Anything else, the demo's own pictures first of all, compares with no published number.
+    known: other tables than those of published.yaml, in its form.
     """
-    known = _known()
-    reasons = {name: _reason(models, name, one) for name, one in known["sets"].items()}
+    known = known or _known()
+    asked = [Counter((row["benchmark"], row["kind"]) for row in model.answers.rows()) for model in models]
+    found = {name: [_asked(counts, name, one["kind"]) for counts in asked] for name, one in known["sets"].items()}
+    reasons = {name: _reason(models, asked, found[name], one) for name, one in known["sets"].items()}
     tables, absent = [], []
     for table in known["tables"]:
         columns = [column for column in table["columns"] if _is_there(column, reasons)]
         if columns:
-            tables.append(_table(models, figures, table, columns, known["sources"]))
+            tables.append(_table(models, figures, table, columns, found, known["sources"]))
         for name in (column["set"] for column in table["columns"] if "set" in column):
             why = reasons[name]
             note = f"{table['title']}: no published figures beside {why}"
@@ -73,33 +81,31 @@ def _is_there(column: Mapping[str, str], reasons: Mapping[str, str | None]) -> b
     return all(why == "" for name, why in reasons.items() if name.startswith(column["mean"] + "_"))
 
 
-def _reason(models: Sequence[Evaluated], name: str, known: Mapping[str, Any]) -> str | None:
+def _asked(counts: Counts, name: str, kind: str) -> str | None:
+    """The benchmark of that name, or else of that family, that asked questions of the kind."""
+    benchmarks = [benchmark for benchmark, asked in counts if asked == kind]
+    return next((one for one in benchmarks if one == name), next((b for b in benchmarks if family_of(b) == name), None))
+
+
+def _reason(
+    models: Sequence[Evaluated], asked: Sequence[Counts], names: Sequence[str | None], known: Mapping[str, Any]
+) -> str | None:
     """ "" when every model answered the published set, None when none was asked anything like it, else why not."""
-    for model in models:
-        asked = _asked(model, name)
-        if asked is None:
+    for model, counts, name in zip(models, asked, names, strict=True):
+        if name is None:
             return None
-        measured = f"{asked} of {model.name}"
-        entry = model.answers.results["benchmarks"][asked]
-        questions = Counter(row["kind"] for row in model.answers.rows() if row["benchmark"] == asked)[known["kind"]]
-        if model.answers.settings.get("limit"):
-            return f"{measured}: only the first {model.answers.settings['limit']:,} questions were asked (limit)"
-        if entry.get("excluded"):
-            return f"{measured}: {entry['excluded']:,} questions were left out"
+        measured = f"{name} of {model.name}"
+        limit, questions = model.answers.settings.get("limit"), counts[name, known["kind"]]
+        if limit:
+            return f"{measured}: only the first {limit:,} questions were asked (limit)"
+        if excluded := model.answers.results["benchmarks"][name].get("excluded"):
+            return f"{measured}: {excluded:,} questions were left out"
         if questions != known["questions"]:
             return f"{measured}: {questions:,} questions, the published set has {known['questions']:,}"
-        digest = model.answers.manifest["parents"].get(f"benchmark {asked}", "")
+        digest = model.answers.manifest["parents"].get(f"benchmark {name}", "")
         if "sha256" in known and digest not in known["sha256"]:
             return f"{measured}: {questions:,} questions, but not of the published file (sha256 {digest[:12]})"
     return ""
-
-
-def _asked(model: Evaluated, name: str) -> str | None:
-    """The benchmark of that name, or the one of that family."""
-    benchmarks = model.answers.results["benchmarks"]
-    if name in benchmarks:
-        return name
-    return next((asked for asked in benchmarks if family_of(asked) == name), None)
 
 
 def _table(
@@ -107,6 +113,7 @@ def _table(
     figures: Figures,
     table: Mapping[str, Any],
     columns: Sequence[Mapping[str, str]],
+    found: Names,
     sources: Mapping[str, Mapping[str, str]],
 ) -> PublishedTable:
     at = [table["columns"].index(column) for column in columns]
@@ -118,20 +125,23 @@ def _table(
         if any(row["values"][place] for place in at)
     ]
     for index, model in enumerate(models):
-        cells = tuple(_measured(figures, index, model, column) for column in columns)
+        cells = tuple(_measured(figures, index, model, column, found) for column in columns)
         rows.append(PublishedRow(model.name, MEASURED, cells, ""))
+    measured: dict[str, list[str]] = {}
+    for index, model in enumerate(models):
+        measured.setdefault(_protocol(model, index, columns, found), []).append(model.name)
     used = dict.fromkeys(row["source"] for row in table["rows"])
     notes = [
         f"Published protocol: {table['protocol']}.",
-        *(f"Measured, {model.name}: {_protocol(model, columns)}." for model in models),
+        *(f"Measured, {' and '.join(names)}: {how}." for how, names in measured.items()),
         *(f"{sources[name]['text']}: {sources[name]['note']}." for name in used),
         "Rows compare only as far as their protocols agree.",
     ]
     return PublishedTable(table["title"], tuple(column["label"] for column in columns), rows, notes)
 
 
-def _measured(figures: Figures, index: int, model: Evaluated, column: Mapping[str, str]) -> str:
-    asked = column["mean"] if "mean" in column else _asked(model, column["set"])
+def _measured(figures: Figures, index: int, model: Evaluated, column: Mapping[str, str], found: Names) -> str:
+    asked = column["mean"] if "mean" in column else found[column["set"]][index]
     for group in figures.groups:
         if group.benchmark == asked and (group.mean if "mean" in column else group.reading == "official"):
             for line in group.lines:
@@ -150,16 +160,16 @@ def _printed(benchmark: str, metric: str, figure: Estimate) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def _protocol(model: Evaluated, columns: Sequence[Mapping[str, str]]) -> str:
+def _protocol(model: Evaluated, index: int, columns: Sequence[Mapping[str, str]], found: Names) -> str:
     """What is known of the measured side: parser, decoding, judge."""
     protocol = model.answers.results.get("identity", {}).get("protocol", {})
-    asked = [name for column in columns if "set" in column and (name := _asked(model, column["set"]))]
-    parsers = dict.fromkeys(protocol.get("benchmarks", {}).get(name, {}).get("parser", "") for name in asked)
+    asked = [name for column in columns if "set" in column and (name := found[column["set"]][index])]
+    identities = [protocol.get("benchmarks", {}).get(name, {}) for name in asked]
     judge = protocol.get("judge") or {}
-    said = [parser for parser in parsers if parser]
+    said = list(dict.fromkeys(_text(value) for identity in identities for value in identity.values() if value))
     said += [f"{kind.replace('_', '/')}: {how}" for kind, how in protocol.get("decoding", {}).items()]
     if judge:
-        said.append(f"judge {judge.get('model', 'of unknown name')}")
+        said.append(f"judge {_text(judge)}")
     return "; ".join(said) or "protocol not recorded"
 
 

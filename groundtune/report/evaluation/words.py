@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from groundtune.report import wording
-from groundtune.report.evaluation.figures import Estimate, Group, Line
+from groundtune.report.evaluation.figures import Estimate, Figures, Group, Line
 from groundtune.report.metrics import family_of
 
 _TITLES = {
@@ -59,13 +59,23 @@ def change(line: Line) -> str:
 
 
 def p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else wording.decimal(value, 3)
+    return "<\u00a00.001" if value < 0.001 else wording.decimal(value, 3)
 
 
 def verdict(line: Line) -> str:
     if line.verdict in ("better", "worse"):
         return line.verdict
     return "no clear change" if line.better and line.verdict else ""
+
+
+def refused_of(figures: Figures) -> list[tuple[str, str, str]]:
+    """(benchmark and metric, models, why) of every metric that was refused."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for group in figures.groups:
+        for line in group.lines:
+            for model, why in line.refused.items():
+                found.setdefault((f"{benchmark_title(group.benchmark)}, {line.words.name}", why), []).append(model)
+    return [(what, " and ".join(models), why) for (what, why), models in found.items()]
 
 
 def counts_text(group: Group) -> str:

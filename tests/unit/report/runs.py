@@ -250,6 +250,7 @@ def _answers(root: Path, model: str, count: int, invention: float, alter: Callab
             _description(index, image, scene, invention, rng, alter),
             *_existence(index, image, scene, invention, rng),
         ]
+    rows = [{**row, "image_sha256": digest_file(root / "images" / row["image"])} for row in rows]
     rows.sort(key=lambda row: row["benchmark"])
     settings = EvaluationSettings(
         bootstrap_resamples=200, benchmarks={"chair": "chair.jsonl", "pope_random": "p.jsonl"}

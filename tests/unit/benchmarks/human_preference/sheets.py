@@ -7,7 +7,7 @@ from PIL import Image
 
 from groundtune.artifact_writing import ArtifactWriter
 from groundtune.artifacts import Artifact
-from groundtune.digests import digest_of
+from groundtune.digests import digest_file, digest_of
 from groundtune.settings import EvaluationSettings
 
 HOSTILE = "</script><script>alert('x')</script><img src=https://evil.example/x.png> \u2028 {{ 7 * 7 }}"
@@ -20,8 +20,17 @@ def write_answers(root: Path, model: str, texts: Sequence[str], questions_an_ima
     rows = []
     for index, text in enumerate(texts):
         name = f"{index // questions_an_image}.png"
-        Image.new("RGB", (48, 36), (50 * index % 256, 90, 200)).save(images / name)
-        common = {"image": name, "category": "", "correct": None, "p_yes": None, "judgement": "", "rating": ""}
+        Image.new("RGB", (48, 36), (50 * (index // questions_an_image) % 256, 90, 200)).save(images / name)
+        digest = digest_file(images / name)
+        common = {
+            "image": name,
+            "image_sha256": digest,
+            "category": "",
+            "correct": None,
+            "p_yes": None,
+            "judgement": "",
+            "rating": "",
+        }
         rows += [
             {
                 **common, "benchmark": "chair", "question_id": f"c{index}", "kind": "caption",

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from groundtune.benchmarks.human_preference.key import Key, read_key
 from groundtune.benchmarks.human_preference.pairs import draw_pairs
@@ -142,6 +143,13 @@ def test_a_picture_that_is_gone_stops_the_sheet_and_is_named(tmp_path: Path) -> 
     with pytest.raises(RecordError, match=r"chair/c1.*1\.png"):
         write_sheet(*models, str(tmp_path / "images"), tmp_path / "out" / "s.html")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_that_was_changed_since_it_was_asked_about_stops_the_sheet(tmp_path: Path) -> None:
+    models = two_models(tmp_path, 3)
+    Image.new("RGB", (48, 36), (0, 0, 0)).save(tmp_path / "images" / "1.png")
+    with pytest.raises(RecordError, match=r"chair/c1.*1\.png.*changed"):
+        write_sheet(*models, str(tmp_path / "images"), tmp_path / "out" / "s.html")
 
 
 def test_the_key_of_another_sheet_is_not_overwritten(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from kfp import dsl
 from components import images
 
 
-@dsl.component(base_image=images.LIGHT, install_kfp_package=False)
+@dsl.component(base_image=images.STAGE, install_kfp_package=False)
 def plan_evaluation(
     benchmarks_root: str,
     model: str,

@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from PIL import Image
-
 from groundtune.artifact_writing import reject
 from groundtune.artifacts import Row, parts_of
 from groundtune.benchmarks.question import Answered, Benchmark, Question
@@ -13,7 +11,7 @@ from groundtune.images import ImageStore
 from groundtune.settings import EvaluationSettings
 from groundtune.vlm.generate import Decoding, generate
 from groundtune.vlm.loader import Vlm
-from groundtune.vlm.prompt import Prefix, encode_prefix
+from groundtune.vlm.prompt import Prefix, encode_alike, encode_prefix
 from groundtune.vlm.yes_no import p_yes
 
 _DIGITS = 6  # of P(yes): beyond them it is the batch that speaks
@@ -35,13 +33,15 @@ def answer_part(
     rejected: dict[str, Row] = {}
     for batch in batches(questions, settings.questions_per_batch):
         prefixes: list[Prefix] = []
-        images: dict[str, Image.Image] = {}
+        prepared: dict[str, Prefix] = {}  # image -> the first prompt about it, whose pixels the others share
         for question in batch:
             try:
-                if question.image not in images:
-                    images[question.image] = store.open(question.record_id, question.image)
-                text = instruction_of(question, settings)
-                prefixes.append(encode_prefix(vlm, question.record_id, text, images[question.image]))
+                name, text = question.record_id, instruction_of(question, settings)
+                if question.image in prepared:
+                    prefixes.append(encode_alike(vlm, name, text, prepared[question.image]))
+                else:
+                    prefixes.append(encode_prefix(vlm, name, text, store.open(name, question.image)))
+                    prepared[question.image] = prefixes[-1]
             except RecordError as error:
                 rejected[question.record_id] = reject(question.record_id, error.field, str(error))
         scored = batch[0].kind == "yes_no" and settings.yes_no_answers != "generation"

@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 
+from groundtune import storage
 from groundtune.errors import SettingError
 from groundtune.text.analysis import TextAnalyser
 from groundtune.text.likeness import require_spacy
@@ -13,13 +14,18 @@ ANALYSERS = ("plain", "spacy", "nltk")
 def load_analyser(
     name: str, spacy_model: str = "", nltk_data: str = "", wordnet: str = "", similarity_model: str = ""
 ) -> TextAnalyser:
-    """name: one of ANALYSERS, the setting `text_analysis`; the others are the settings of their names, folders local.
+    """name: one of ANALYSERS, the setting `text_analysis`; the others are the settings of their names: installed
+    packages, folders or s3:// prefixes.
 
     `plain` takes none of them: its name says that it compares lemmas. SettingError names the setting whose value cannot
     be used: no such analyser, package not installed, model or file not there, a similarity model without vectors.
     """
     if name == "plain":
         return PlainAnalyser()
+    spacy_model, nltk_data, wordnet, similarity_model = (
+        str(storage.local_folder(place)) if storage.is_s3(place) else place
+        for place in (spacy_model, nltk_data, wordnet, similarity_model)
+    )
     if name == "spacy":
         require_spacy("spacy_model", spacy_model)
         from groundtune.text.spacy_analyser import load_spacy_analyser

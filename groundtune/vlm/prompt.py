@@ -3,7 +3,7 @@ fit.
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -90,6 +90,20 @@ def encode_prefix(
     pixels = {key: torch.as_tensor(inputs[key]) for key in reader.family.pixel_inputs}
     image_end = int((ids == reader.config.image_token_id).nonzero()[-1])
     return Prefix(record_id, text, ids, pixels, image_size, _key(pixels), image_end)
+
+
+def encode_alike(reader: PrefixChecker, record_id: str, instruction: str, other: Prefix) -> Prefix:
+    """The prefix of another instruction about the image of `other`, whose pixels are not prepared again.
+
+    Raises RecordError and CheckpointError as `encode_prefix` does.
+    """
+    text = _checked_text(reader, record_id, instruction, "")
+    token = reader.config.image_token_id
+    tokens = int((other.input_ids == token).sum())
+    ids = prompt_ids(reader, text)
+    at = ids.index(token)
+    expanded = torch.tensor([*ids[:at], *[token] * tokens, *ids[at + 1 :]], dtype=other.input_ids.dtype)
+    return replace(other, record_id=record_id, text=text, input_ids=expanded, image_end=at + tokens - 1)
 
 
 def placeholder_check(

@@ -10,7 +10,7 @@ from groundtune.errors import CheckpointError, RecordError
 from groundtune.vlm.answer_ids import encode_answer
 from groundtune.vlm.features import image_features, prefix_embeddings
 from groundtune.vlm.loader import load_processor
-from groundtune.vlm.prompt import encode_prefix, placeholder_check, render
+from groundtune.vlm.prompt import encode_alike, encode_prefix, placeholder_check, render
 from tests.tiny_checkpoints import tiny_llava
 from tests.unit.vlm.conftest import picture, prompts
 
@@ -122,3 +122,16 @@ def test_a_written_answer_gets_the_ids_it_has_behind_its_prompt(llava):
     for wrong in ("", "an <image>"):
         with pytest.raises(RecordError, match="answer"):
             encode_answer(llava, prefix, wrong)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_another_prompt_about_an_image_is_encoded_without_preparing_it_again(vlm, shape):
+    image = picture(0, shape)
+    first = encode_prefix(vlm, "a", "What is it?", image)
+    alike = encode_alike(vlm, "b", "Is there a dog, a cup and a banana?", first)
+    whole = encode_prefix(vlm, "b", "Is there a dog, a cup and a banana?", image)
+    assert torch.equal(alike.input_ids, whole.input_ids) and alike.input_ids.dtype == whole.input_ids.dtype
+    for name in ("record_id", "text", "image_key", "image_size", "image_end"):
+        assert getattr(alike, name) == getattr(whole, name)
+    with pytest.raises(RecordError, match="image token"):
+        encode_alike(vlm, "c", "What is <image>?", first)

@@ -1,6 +1,8 @@
 """What `kubectl apply -k` would send: valid to the letter, and within the house's rules."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -9,7 +11,7 @@ import yaml
 
 from components import images
 from pipelines import placement
-from tests.manifests.conftest import OVERLAYS, ROOT
+from tests.manifests.conftest import OVERLAYS, ROOT, rendered
 
 VERSIONS = ("1.30", "1.34", "1.37")
 Item = dict[str, Any]
@@ -162,3 +164,19 @@ def test_workloads_run_the_images_of_the_components(overlay: list[Item]) -> None
 
 def test_there_are_overlays_for_a_laptop_gpus_and_an_outside_bucket() -> None:
     assert {path.name for path in OVERLAYS} >= {"laptop", "gpu", "external-s3"}
+
+
+def test_a_hosted_judge_is_reached_by_a_component_and_only_over_https(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "manifests", tmp_path / "manifests")
+    overlay = tmp_path / "manifests" / "overlays" / "gpu"
+    with (overlay / "kustomization.yaml").open("a") as stream:
+        stream.write("\ncomponents:\n  - ../../components/hosted-judge\n")
+    with_judge = rendered(overlay)
+    for item in with_judge:
+        kubernetes_validate.validate(item, VERSIONS[-1], strict=True)
+    policies = {item["metadata"]["name"]: item["spec"] for item in of_kind(with_judge, "NetworkPolicy")}
+    (rule,) = policies["allow-hosted-judge"]["egress"]
+    assert [port["port"] for port in rule["ports"]] == [443]
+    assert all("169.254.0.0/16" in peer["ipBlock"]["except"] for peer in rule["to"])
+    plain = of_kind(rendered(ROOT / "manifests" / "overlays" / "gpu"), "NetworkPolicy")
+    assert "allow-hosted-judge" not in {item["metadata"]["name"] for item in plain}, "nobody asked for one"

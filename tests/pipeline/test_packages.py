@@ -10,6 +10,8 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from groundtune.settings.sections import SECTIONS
+
 pytestmark = pytest.mark.pipeline
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cr3t-0f-th1s-mach1ne"
@@ -63,6 +65,38 @@ def test_the_package_with_images_has_the_same_parameters_and_two_more_stages(spe
     assert {"image_pairs", "image_reference"} <= train.keys()
 
 
+@pytest.fixture(scope="module")
+def evaluate_documents(package):
+    return list(yaml.safe_load_all((package.parent / "evaluate.yaml").read_text()))
+
+
+def test_the_evaluation_is_planned_answered_in_slices_on_gpus_and_scored_without_one(evaluate_documents):
+    spec = json_format.ParseDict(evaluate_documents[0], pipeline_spec_pb2.PipelineSpec())
+    assert set(spec.root.dag.tasks) == {"plan-evaluation", "for-loop-1", "score-answers", "report-evaluation"}
+    assert not spec.root.dag.tasks["plan-evaluation"].caching_options.enable_cache
+    (loop,) = (c for name, c in spec.components.items() if name.startswith("comp-for-loop"))
+    assert list(loop.dag.tasks) == ["answer-questions"]
+    executors = evaluate_documents[0]["deploymentSpec"]["executors"]
+    gpus = {name for name, one in executors.items() if "accelerator" in one["container"].get("resources", {})}
+    assert gpus == {"exec-answer-questions"}
+    images = {name: executor["container"]["image"] for name, executor in executors.items()}
+    assert "light" in images["exec-score-answers"] and "light" in images["exec-report-evaluation"]
+    parameters = spec.root.input_definitions.parameters
+    for name in ("evaluation", "judge"):
+        assert (
+            SECTIONS[name].from_mapping(json_format.MessageToDict(parameters[name].default_value)) == SECTIONS[name]()
+        )
+    assert all(parameter.description for parameter in parameters.values()), "the UI shows them"
+    assert all(parameters[name].is_optional for name in parameters if name not in ("benchmarks_root", "model"))
+
+
+def test_the_judge_s_key_comes_from_the_secret_where_a_judge_is_asked(evaluate_documents):
+    executors = evaluate_documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for name in ("exec-plan-evaluation", "exec-score-answers"):
+        keys = {e["envVar"] for secret in executors[name]["secretAsEnv"] for e in secret["keyToEnv"]}
+        assert "GROUNDTUNE_JUDGE_API_KEY" in keys
+
+
 def documents_executors(spec):
     return spec.deployment_spec["executors"]
 
@@ -83,8 +117,6 @@ def test_pure_stages_are_cached_and_what_looks_outside_is_not(spec):
 
 
 def test_defaults_in_the_package_are_those_of_the_settings(spec):
-    from groundtune.settings.sections import SECTIONS
-
     parameters = spec.root.input_definitions.parameters
     for name, cls in SECTIONS.items():
         assert cls.from_mapping(json_format.MessageToDict(parameters[name].default_value)) == cls()

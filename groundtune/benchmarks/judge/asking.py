@@ -11,7 +11,7 @@ from groundtune.benchmarks.judge.accounting import Account
 from groundtune.benchmarks.judge.cache import ReplyCache, default_place
 from groundtune.benchmarks.judge.client import Client
 from groundtune.benchmarks.judge.endpoint import Endpoint
-from groundtune.benchmarks.judge.protocol import decoding
+from groundtune.benchmarks.judge.protocol import decoding, without_reasoning
 from groundtune.benchmarks.judge.run import Run
 from groundtune.benchmarks.judge.verdict import JudgeRequest, Reply, Verdict
 from groundtune.digests import digest_of
@@ -115,7 +115,7 @@ class Judge:
             if reply.flaw in ("filtered", "too long"):  # the same question gets the same refusal
                 problem = _PROBLEMS[reply.flaw]
                 break
-            rating = request.read(reply.content)
+            rating = request.read(without_reasoning(reply.content))
             if rating is not None:
                 return Verdict(reply.content, rating, prompt_tokens, completion_tokens, all_cached)
             problem = _PROBLEMS[reply.flaw]

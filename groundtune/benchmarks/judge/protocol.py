@@ -1,11 +1,15 @@
 """The OpenAI chat-completions protocol: the body of a request, and the reply read out of the server's JSON."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from groundtune.benchmarks.judge.verdict import Message, Reply
 from groundtune.settings.judge import JudgeSettings
+
+# Some servers leave the opening tag in the prompt, so a reply may begin inside the thought.
+_THOUGHT = re.compile(r"(?:\A|<think>)(?:(?!<think>).)*?</think>|<think>.*\Z", re.DOTALL)
 
 
 class BrokenReply(Exception):
@@ -56,6 +60,12 @@ def read_reply(data: bytes) -> Reply:
         fingerprint=str(completion.get("system_fingerprint") or ""),
         usage=counted,
     )
+
+
+def without_reasoning(content: str) -> str:
+    """What a reasoning model says once it has thought: a rating that it only considered is no verdict. A thought that
+    does not end leaves nothing."""
+    return _THOUGHT.sub("", content).strip()
 
 
 def error_words(data: bytes) -> tuple[str, str]:

@@ -315,3 +315,20 @@ def test_a_fault_of_the_reader_is_not_taken_for_a_fault_of_the_judge(tmp_path: P
     with scripted_judge(Say()) as server, pytest.raises(ZeroDivisionError):
         load_judge(settings_of(server, tmp_path)).ask([JudgeRequest("a", request("a").messages, read)])
     assert read_rating("Rating: 3") == "3"
+
+
+@pytest.mark.parametrize(
+    ("content", "rating"),
+    [
+        ("<think>Rating: 1? No, there is a cat.</think>\nRating: 5", "5"),
+        ("Rating: 1 might do, but\nno.</think>Rating: 5", "5"),  # the opening tag was in the prompt
+        ("<think>a</think>Rating: 4<think>Rating: 0</think>", "4"),
+        ("<think>Rating: 2, or is it", None),  # cut off in thought
+        ("Rating: 3", "3"),
+    ],
+)
+def test_what_a_reasoning_judge_only_considered_is_no_verdict(tmp_path: Path, content: str, rating: str | None) -> None:
+    with scripted_judge(Say(content)) as server:
+        verdict = load_judge(settings_of(server, tmp_path, malformed_attempts=0)).ask(requests_for(1))[0]
+    assert verdict.rating == rating
+    assert verdict.reply == content, "what was said is kept whole"

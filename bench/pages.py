@@ -107,6 +107,18 @@ def keywords_table(result: dict[str, Any]) -> str:
     return _with_source(lines, result, "On shared cores.")
 
 
+def throughput_table(result: dict[str, Any]) -> str:
+    """POPE's questions in batches, as ratios to one at a time, and how many answers are the same."""
+    lines = ["| | questions, images | against plain transformers | against our own, one a batch | equal answers |"]
+    lines.append("|---" * 5 + "|")
+    for name, case in result["cases"].items():
+        others = [case["ours_to_plain_transformers"], case["ours_to_one_a_batch"]]
+        ratios = [f"{other['median']:.1f} x [{other['low']:.1f}, {other['high']:.1f}]" for other in others]
+        equal = ", ".join(f"{100 * other['answers']['equal']:.4g} %" for other in others)
+        lines.append(f"| {name} | {case['questions']}, {case['images']} | {' | '.join(ratios)} | {equal} |")
+    return _with_source(lines, result, "Ratios of questions a second, median [lowest, highest] of the rounds.")
+
+
 def _others(figures: dict[str, float]) -> list[str]:
     return [_percent(figures[name]) for name in ("chair_i", "coverage", "pope_adversarial_accuracy")]
 
@@ -142,6 +154,7 @@ BLOCKS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "objective_step": ("objective_step", speed_table),
     "regions": ("regions", regions_table),
     "keywords": ("keywords", keywords_table),
+    "pope_throughput": ("pope_throughput", throughput_table),
 }
 
 

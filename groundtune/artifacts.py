@@ -105,6 +105,8 @@ def flat_scalars(results: Mapping[str, Any], prefix: str = "") -> dict[str, floa
     """{"a": {"b": 1, "c": {"value": 2, "low": 1}}} -> {"a.b": 1, "a.c": 2}; what is not a number is left out."""
     flat: dict[str, float] = {}
     for name, value in results.items():
+        if name == "identity":  # numbers in it are settings, not figures
+            continue
         if isinstance(value, Mapping):
             if "value" in value:
                 value = value["value"]

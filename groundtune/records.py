@@ -167,6 +167,7 @@ ANSWERS = pa.schema(
         ("question", pa.string()),
         ("truth", pa.string()),  # label, or JSON
         ("answer", pa.string()),
+        ("answered_by", pa.string()),  # generation, or p_yes: nothing was generated, `answer` is ""
         ("parsed", pa.string()),  # what the benchmark's parser read out of the answer
         ("p_yes", pa.float64()),  # P(yes | yes or no) in one pass; null when it was not asked for
         ("judgement", pa.string()),  # the judge's reply, "" when none was asked

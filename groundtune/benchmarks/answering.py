@@ -60,7 +60,7 @@ def answer_part(
                 parsed = "yes" if p is not None and p > 0.5 else "no"
             else:
                 parsed = benchmarks[question.benchmark].parse(question, answer)
-            answered.append(Answered(question, answer or "", parsed, p))
+            answered.append(Answered(question, answer or "", parsed, p, generated=answer is not None))
     return answered, [rejected[question.record_id] for question in questions if question.record_id in rejected]
 
 

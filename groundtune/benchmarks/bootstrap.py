@@ -66,18 +66,22 @@ def paired_difference(
 ) -> dict[str, Difference]:
     """Every metric's difference, second - first, for two models that answered the same questions.
 
-    Interval: paired bootstrap, both models on the same drawn images. p: permutation that swaps the two
-    models' answers of an image with probability 1/2, (1 + as extreme) / (1 + R), so never 0. Raises
+    Only metrics that both have. Interval: paired bootstrap, both models on the same drawn images. p: permutation that
+    swaps the two models' answers of an image with probability 1/2, (1 + as extreme) / (1 + R), so never 0. Raises
     ValueError when units differ.
     """
     one, two = align(first), align(second)
     if [table.units for table in one] != [table.units for table in two]:
         raise ValueError("the two models' counts are not of the same images")
     units = len(one[0].units)
+    # A rating that one model never got is a metric that only the other has: there is nothing to compare.
+    before, after = (metrics([_totals(table) for table in tables]) for tables in (one, two))
+    shared = [name for name in before if name in after]
+    one, two = _with_same_columns(one, two), _with_same_columns(two, one)
 
     def difference(a: Sequence[Totals], b: Sequence[Totals]) -> dict[str, Array]:
         before, after = metrics(a), metrics(b)
-        return {name: after[name] - before[name] for name in before}
+        return {name: after[name] - before[name] for name in shared}
 
     point = difference([_totals(table) for table in one], [_totals(table) for table in two])
     drawn = [
@@ -116,6 +120,14 @@ def align(tables: Sequence[UnitCounts]) -> list[UnitCounts]:
             columns[name][rows] = column
         aligned.append(UnitCounts(units, columns))
     return aligned
+
+
+def _with_same_columns(tables: Sequence[UnitCounts], others: Sequence[UnitCounts]) -> list[UnitCounts]:
+    """A count that only the other model's table has is 0 here."""
+    return [
+        UnitCounts(table.units, {**{name: np.zeros(len(table.units)) for name in other.columns}, **table.columns})
+        for table, other in zip(tables, others, strict=True)
+    ]
 
 
 def _draws(units: int, resampling: Resampling) -> Iterator[Array]:

@@ -42,6 +42,8 @@ def compare(base: Artifact, aligned: Artifact) -> dict[str, Any]:
     for name in first:
         benchmark = benchmark_named(name)
         readings = benchmark.readings_of(first[name])
+        if readings != benchmark.readings_of(second[name]):
+            raise ArtifactError(f"{name}: {base.path} and {aligned.path} were not answered in the same way")
         for reading in readings:
             key = "metrics" if reading == readings[0] else reading
             counts = [benchmark.score(first[name], reading)], [benchmark.score(second[name], reading)]

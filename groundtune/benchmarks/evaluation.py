@@ -95,16 +95,19 @@ def _answer(
 ) -> Artifact:
     slice_name = named["slice"]
     asked = load_questions(root, settings, lambda one: slice_name == WHOLE or one.name == benchmark_of(slice_name))
-    questions = questions_in(asked.questions, slice_name)
+    questions = questions_in(asked.questions, slice_name, settings.questions_per_slice)
     label = _label(named)
     with asked.image_store(root) as store:
         images, broken = check_images(store, questions)
-        check_share(questions, broken, settings.allow_missing, settings.max_rejected_share)
+        # The limit is a benchmark's, not a slice's: planning has looked at the whole, and joining does.
+        most = settings.max_rejected_share if slice_name == WHOLE else 1.0
+        check_share(questions, broken, settings.allow_missing, most)
         vlm = load_vlm(storage.local_folder(model), adapter=storage.local_folder(adapter) if adapter else None)
         parents = {"model": vlm.digest, "adapter": vlm.adapter_digest, "images": digest_of(images), **asked.digests}
-        # An unfinished evaluation starts again on another device, in another precision, or with another judge.
+        # An unfinished evaluation starts again on another device, in another precision, with another parser or judge.
         engine = {"dtype": str(vlm.dtype), "device": vlm.device.type}
-        extra = {**engine, **named, "judge": judge.identity if judge else {}}
+        parsers = {name: benchmark.identity() for name, benchmark in asked.benchmarks.items()}
+        extra = {**engine, **named, "benchmarks": parsers, "judge": judge.identity if judge else {}}
         with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
             writer = ArtifactWriter(Path(out), "answers", settings.to_mapping(), parents, extra=extra)
             progress = Progress(label, len(questions), "questions")
@@ -118,7 +121,7 @@ def _answer(
                 progress.add(len(part))
             artifact = writer.finish(
                 len(questions),
-                max_rejected_share=settings.max_rejected_share,
+                max_rejected_share=most,
                 results=lambda made: {
                     **results(made, settings),
                     "identity": identity_of(vlm, asked.benchmarks, asked.digests, made, settings) | engine,

@@ -13,12 +13,12 @@ from groundtune.benchmarks.judge import Judge, load_judge
 from groundtune.benchmarks.judging import judged_rows
 from groundtune.benchmarks.pairwise import has_pairs
 from groundtune.benchmarks.registry import benchmark_named
-from groundtune.benchmarks.results import results_of_artifact, say_results
+from groundtune.benchmarks.results import resampling_of, results_of_artifact, say_results
 from groundtune.benchmarks.slices import BASELINE, MODEL, benchmark_of
 from groundtune.digests import digest_of
 from groundtune.errors import ArtifactError
 from groundtune.images import ATTACHED
-from groundtune.progress import Progress
+from groundtune.progress import Progress, say
 from groundtune.settings import EvaluationSettings, JudgeSettings
 
 STAGE = "score_answers"
@@ -39,12 +39,19 @@ def run(
     first = parts[0]
     settings = EvaluationSettings.from_mapping(first.settings)
     asked = load_judge(JudgeSettings.of(judge, "judge"))
-    parents = _joined(parts, "parents") | {"images": digest_of([part.manifest["parents"]["images"] for part in parts])}
-    extra = {**first.manifest["extra"], "slice": "", "judge": asked.identity if asked else {}}
+    rows = [(row, part) for part in parts for row in part.rows()]
+    rejected = [row for part in parts for row in part.rejected()]
+    parents = _joined(parts, "parents") | {"images": digest_of({row["image"]: row["image_sha256"] for row, _ in rows})}
+    extra = {
+        **first.manifest["extra"],
+        "slice": "",
+        "judge": asked.identity if asked else {},
+        "benchmarks": {name: one for part in parts for name, one in part.manifest["extra"]["benchmarks"].items()},
+        # Slices answered again, with the same inputs, may hold other answers: nothing of an unfinished join fits them.
+        "slices": digest_of([part.digest for part in parts]),
+    }
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
         writer = ArtifactWriter(Path(out), "answers", settings.to_mapping(), parents, extra=extra)
-        rows = [(row, part) for part in parts for row in part.rows()]
-        rejected = [row for part in parts for row in part.rejected()]
         progress = Progress(STAGE, len(rows), "answers")
         for index, chunk in parts_of(rows, settings.questions_per_part):
             if writer.has_part(index):
@@ -55,6 +62,7 @@ def run(
             progress.add(len(chunk))
         artifact = writer.finish(
             len(rows) + len(rejected),
+            max_rejected_share=settings.max_rejected_share,
             results=lambda made: {
                 **results_of_artifact(made, settings),
                 "identity": _identity(parts, made),
@@ -112,7 +120,12 @@ def run_contestants(
     answers = {name: run(paths, Path(out) / name, judge) for name, paths in sorted(groups.items())}
     pairwise = None
     if BASELINE in answers and JudgeSettings.of(judge, "judge").base_url and has_pairs(answers[MODEL]):
-        pairwise = preference.run(Path(out) / BASELINE, Path(out) / MODEL, Path(out) / PAIRWISE, judge or {})
+        resampling = resampling_of(EvaluationSettings.from_mapping(answers[MODEL].settings))
+        base, aligned, target = (Path(out) / name for name in (BASELINE, MODEL, PAIRWISE))
+        try:
+            pairwise = preference.run(base, aligned, target, judge or {}, resampling=resampling)
+        except ArtifactError as error:  # a question that one of them could not be asked: the scores stand
+            say(STAGE, f"no preference by the judge: {error}")
     made = Evaluated(answers, pairwise)
     if metrics:
         write_scalars(made.scalars, metrics)
@@ -131,6 +144,8 @@ def _ordered(parts: list[Artifact]) -> list[Artifact]:
             ("model", part.results["identity"]["model"], parts[0].results["identity"]["model"]),
             ("adapter", part.results["identity"]["adapter"], parts[0].results["identity"]["adapter"]),
             ("settings", part.settings, parts[0].settings),
+            ("dtype", part.manifest["extra"]["dtype"], parts[0].manifest["extra"]["dtype"]),
+            ("device", part.manifest["extra"]["device"], parts[0].manifest["extra"]["device"]),
         ):
             if one != other:
                 raise ArtifactError(f"{part.path} and {parts[0].path} do not belong together: their {name} differs")

@@ -100,7 +100,12 @@ def pairs_of(base: Artifact, aligned: Artifact, *, with_reference: bool = True) 
                 f"{record_id}: {base.path} and {aligned.path} do not hold answers to the same question about the same "
                 "image; evaluate both on the same files"
             )
+    seen = set()
     for record_id, (answered, _, known) in one.items():
+        asked = (answered.question.image, answered.question.text)
+        if asked in seen:  # LLaVA-Bench in both of its judge's orders asks the model the same twice
+            continue
+        seen.add(asked)
         yield Pair(answered.question, answered.answer, two[record_id][0].answer, known if with_reference else "")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from groundtune import storage, tracking
 from groundtune.benchmarks.judge import check as check_judge
+from groundtune.benchmarks.pairwise import KINDS
 from groundtune.benchmarks.question_images import check_images, check_share
 from groundtune.benchmarks.question_set import load_questions
 from groundtune.benchmarks.results import NO_JUDGE
@@ -52,12 +53,14 @@ def run(
     for name, metrics in judged.items():
         if not judge.base_url:
             say(STAGE, f"{name}: {', '.join(metrics)} will be refused ({NO_JUDGE})")
-    if judged and judge.base_url:
+    preferred = baseline and any(question.kind in KINDS for question in asked.questions)
+    if judge.base_url and (judged or preferred):
         check_judge(judge)
     slices = slices_of(asked.questions, settings.questions_per_slice)
     counts = {name: sum(question.benchmark == name for question in asked.questions) for name in asked.benchmarks}
     say(STAGE, ", ".join(f"{name} {count:,} questions" for name, count in counts.items()) + f", {len(images):,} images")
-    read = digest_of([asked.digests, images])
+    parsers = {name: benchmark.identity() for name, benchmark in asked.benchmarks.items()}
+    read = digest_of([asked.digests, images, parsers])
     return [
         item_of(contestant, name, digest_of([digests[contestant], read]))
         for contestant in contestants

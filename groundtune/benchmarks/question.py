@@ -51,7 +51,7 @@ class Answered:
     """A question with the model's answer and what the benchmark's parser read out of it.
 
     p_yes: P(yes | yes or no) of a yes/no question, None when it was not asked for. rating: what was read out of the
-    judge's reply, "" when nothing was judged.
+    judge's reply, "" when nothing was judged. generated: False when only P(yes) was asked for, and answer is "".
     """
 
     question: Question
@@ -59,6 +59,7 @@ class Answered:
     parsed: str
     p_yes: float | None = None
     rating: str = ""
+    generated: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,9 @@ class Benchmark(ABC):
             row["kind"],
             row["category"],
         )
-        return Answered(question, row["answer"], row["parsed"], row["p_yes"], row["rating"])
+        return Answered(
+            question, row["answer"], row["parsed"], row["p_yes"], row["rating"], row["answered_by"] != "p_yes"
+        )
 
     @abstractmethod
     def parse(self, question: Question, answer: str) -> str:
@@ -194,6 +197,7 @@ def row_of(answered: Answered, image_sha256: str, correct: bool | None, judgemen
         "question": question.text,
         "truth": question.truth_text,
         "answer": answered.answer,
+        "answered_by": "generation" if answered.generated else "p_yes",
         "parsed": answered.parsed,
         "p_yes": answered.p_yes,
         "judgement": judgement,

@@ -67,7 +67,7 @@ def check_share(
         of_benchmark.setdefault(question.benchmark, []).append(question)
     for name, asked in of_benchmark.items():
         bad = [question for question in asked if question.image in broken]
-        if not bad or (allow_missing and len(bad) <= most * len(asked) and len(bad) < len(asked)):
+        if not bad or (allow_missing and len(bad) <= most * len(asked) and (most == 1.0 or len(bad) < len(asked))):
             continue
         worst = "\n  ".join(str(error) for error in list({q.image: broken[q.image] for q in bad}.values())[:5])
         limit = (

@@ -12,6 +12,7 @@ from groundtune.progress import say
 from groundtune.settings import EvaluationSettings
 
 NO_JUDGE = "no judge: set judge.base_url and judge.model"
+NO_VERDICT = "no verdict of the judge could be read"
 
 
 def resampling_of(settings: EvaluationSettings) -> Resampling:
@@ -33,14 +34,17 @@ def answers_by_benchmark(rows: Iterable[Row]) -> dict[str, list[Answered]]:
 
 def results_of_artifact(answers: Artifact, settings: EvaluationSettings) -> dict[str, Any]:
     """The figures of an `answers` artifact (results_of), with the number of excluded questions of every benchmark."""
-    results = results_of(answers_by_benchmark(answers.rows()), resampling_of(settings))
+    judged = bool(answers.manifest["extra"].get("judge"))
+    results = results_of(answers_by_benchmark(answers.rows()), resampling_of(settings), judged)
     excluded = Counter(row["id"].partition("/")[0] for row in answers.rejected())
     for name, entry in results["benchmarks"].items():
         entry["excluded"] = excluded[name]
     return results
 
 
-def results_of(groups: Mapping[str, Sequence[Answered]], resampling: Resampling) -> dict[str, Any]:
+def results_of(
+    groups: Mapping[str, Sequence[Answered]], resampling: Resampling, judged: bool = False
+) -> dict[str, Any]:
     """{"benchmarks": {name: {"metrics": ..., "reading": what they are of, other readings ..., "refused", "questions",
     "images"}}, "means": {family: ...}}.
 
@@ -56,7 +60,8 @@ def results_of(groups: Mapping[str, Sequence[Answered]], resampling: Resampling)
             values = estimate([benchmark.score(answered, reading)], metrics_of(benchmark), resampling)
             entry["metrics" if reading == readings[0] else reading] = _plain(values)
         entry["reading"] = readings[0]
-        entry["refused"] = dict.fromkeys(sorted(benchmark.judged - entry["metrics"].keys()), NO_JUDGE)
+        why = NO_VERDICT if judged else NO_JUDGE
+        entry["refused"] = dict.fromkeys(sorted(benchmark.judged - entry["metrics"].keys()), why)
         entry["questions"] = len(answered)
         entry["images"] = len({one.question.image for one in answered})
         benchmarks[name] = entry

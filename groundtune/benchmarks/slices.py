@@ -12,15 +12,9 @@ MODEL, BASELINE = "model", "baseline"  # whose answers are asked for
 
 def slices_of(questions: Sequence[Question], questions_per_slice: int) -> list[str]:
     """Names like "pope_random 0/2", which together hold every question once."""
-    counts: dict[str, int] = {}
-    for question in questions:
-        counts[question.benchmark] = counts.get(question.benchmark, 0) + 1
-    return [
-        f"{name} {index}/{parts}"
-        for name, count in counts.items()
-        for parts in [-(-count // questions_per_slice)]
-        for index in range(parts)
-    ]
+    names = dict.fromkeys(question.benchmark for question in questions)
+    counts = {name: len(_cut(questions, name, questions_per_slice)) for name in names}
+    return [f"{name} {index}/{count}" for name, count in counts.items() for index in range(count)]
 
 
 def benchmark_of(slice_name: str) -> str:
@@ -48,14 +42,29 @@ def contestant_and_slice(item: str) -> tuple[str, str]:
     return contestant, slice_name
 
 
-def questions_in(questions: Sequence[Question], slice_name: str) -> list[Question]:
-    """The slice's questions. All questions of an image are in one slice, so that it is encoded once."""
+def questions_in(questions: Sequence[Question], slice_name: str, questions_per_slice: int) -> list[Question]:
+    """The slice's questions. Raises SettingError when the questions are not cut like that."""
     if slice_name == WHOLE:
         return list(questions)
     name = benchmark_of(slice_name)
     index, count = parse_shard(slice_name.rpartition(" ")[2])
-    own = [question for question in questions if question.benchmark == name]
-    begins: dict[str, int] = {}  # image -> how many questions come before its first
-    for place, question in enumerate(own):
-        begins.setdefault(question.image, place)
-    return [question for question in own if begins[question.image] * count // len(own) == index]
+    parts = _cut(questions, name, questions_per_slice)
+    if count != len(parts):
+        raise SettingError("slice", slice_name, f"one of {len(parts)} slices: so many are cut of {name} now")
+    return parts[index]
+
+
+def _cut(questions: Sequence[Question], name: str, questions_per_slice: int) -> list[list[Question]]:
+    """A benchmark's questions in parts of at most so many; all questions of an image are in one part, so that it is
+    encoded once, even when they are more."""
+    of_image: dict[str, list[Question]] = {}
+    for question in questions:
+        if question.benchmark == name:
+            of_image.setdefault(question.image, []).append(question)
+    parts: list[list[Question]] = []
+    for group in of_image.values():
+        if parts and len(parts[-1]) + len(group) <= questions_per_slice:
+            parts[-1] += group
+        else:
+            parts.append(list(group))
+    return parts

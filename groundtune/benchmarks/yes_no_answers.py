@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from groundtune.benchmarks.question import Answered
 
-STRICT = "strict-1: yes or no as the first word, in any case and behind any punctuation, else other"
+STRICT = "strict-2: yes or no as the first word, in any case and behind any marks, else other"
 P_YES = "p_yes"
-_STRICT = re.compile(r"(yes|no)\b", re.IGNORECASE)
+_STRICT = re.compile(r"[\W_]*(yes|no)(?![^\W_])", re.IGNORECASE)
 
 
 def strict_reading(answer: str) -> str:
-    """ "yes" or "no" when that is the answer's first word, in any case and after any punctuation, else "other"."""
-    match = _STRICT.match(answer.lstrip(" \t\r\n\"'`*([-:.,"))
+    """ "yes" or "no" when that is the answer's first word, in any case and behind any marks, else "other"."""
+    match = _STRICT.match(answer)
     return match.group(1).lower() if match else "other"
 
 
@@ -27,5 +27,5 @@ def readings_with_p_yes(readings: tuple[str, ...], answered: Sequence[Answered])
     """The readings that these answers allow: without a generated answer only p_yes, without P(yes) all but p_yes."""
     asked = [one for one in answered if one.question.kind == "yes_no"]
     scored = bool(asked) and all(one.p_yes is not None for one in asked)
-    generated = not scored or any(one.answer for one in asked)
+    generated = not asked or any(one.generated for one in asked)
     return (readings if generated else ()) + ((P_YES,) if scored else ())

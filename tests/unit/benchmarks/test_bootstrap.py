@@ -129,3 +129,20 @@ def test_counts_of_other_images_are_refused() -> None:
 def test_nothing_to_resample_is_refused() -> None:
     with pytest.raises(ValueError, match="no answered question"):
         estimate([UnitCounts((), {})], accuracy, Resampling(10))
+
+
+def test_a_metric_that_only_one_model_has_is_not_compared() -> None:
+    """A judge's rating that one model never got: no figure of nothing, and no error after all the work."""
+
+    def metrics(totals):
+        rated = {"score": ratio(totals[0]["points"], totals[0]["rated"])} if "rated" in totals[0] else {}
+        return {**accuracy(totals), **rated}
+
+    plain = table([1.0, 0.0, 1.0])
+    columns = {**plain.columns, "points": np.array([3.0, 4.0, 5.0]), "rated": np.ones(3)}
+    rated = UnitCounts(plain.units, columns)
+    for one, two in ((plain, rated), (rated, plain)):
+        found = paired_difference([one], [two], metrics, Resampling(50))
+        assert set(found) == {"accuracy"}
+        assert found["accuracy"].value == 0
+    assert set(paired_difference([rated], [rated], metrics, Resampling(50))) == {"accuracy", "score"}

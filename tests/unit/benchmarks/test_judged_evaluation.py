@@ -47,7 +47,8 @@ def test_an_evaluation_is_judged_scored_and_says_by_whom(world: tuple[str, str],
         questions = load_questions(root, EvaluationSettings(**SETTINGS)).questions
         names = slices_of(questions, 5)
         for at, name in enumerate(names):
-            evaluation.run_slice(root, model, tmp_path / f"slice-{at}", SETTINGS, name)
+            cut = SETTINGS | {"questions_per_slice": 5}
+            evaluation.run_slice(root, model, tmp_path / f"slice-{at}", cut, name)
         joined = joining.run([tmp_path / f"slice-{at}" for at in range(len(names))], tmp_path / "joined", judge)
         assert len(server.asked) == asked == 10 + 1 + 9
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 URI = "MLFLOW_TRACKING_URI"
 # Stages whose face has a KFP Metrics output. With the plugin the backend logs what is in it, once the task has ended,
 # into the same run: logging those scalars here as well would double them. A test compares this with components/.
-KFP_METRICS = frozenset({"evaluate", "probe_modality", "select_pairs", "train_dpo", "write_report"})
+KFP_METRICS = frozenset({"evaluate", "probe_modality", "score_answers", "select_pairs", "train_dpo", "write_report"})
 
 
 class RefusedError(TrackingError):

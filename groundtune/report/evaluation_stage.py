@@ -8,7 +8,7 @@ from groundtune.artifacts import read_artifact
 from groundtune.benchmarks.human_preference.sheet import write_sheet
 from groundtune.benchmarks.joining import PAIRWISE
 from groundtune.benchmarks.slices import BASELINE, MODEL
-from groundtune.errors import ArtifactError
+from groundtune.errors import ArtifactError, RecordError, StorageError
 from groundtune.progress import say
 from groundtune.report.evaluation_page import write_evaluation
 
@@ -51,7 +51,8 @@ def run(
 def _write_sheet(baseline: Path, model: Path, images_root: str, out: Path) -> None:
     try:
         key = write_sheet(read_artifact(baseline, "answers"), read_artifact(model, "answers"), images_root, out)
-    except ArtifactError as error:  # nothing that people could compare is no fault of the evaluation
+    except (ArtifactError, RecordError, StorageError) as error:
+        # Nothing that people could compare, or a picture of it that is gone, is no fault of the evaluation.
         say(STAGE, f"no sheet for people: {error}")
         return
     say(STAGE, f"{len(key.pairs):,} pairs for people -> {out}")

@@ -27,7 +27,7 @@ def run(
     with a baseline, sheet/sheet.html for blind comparison by people with its key beside it.
 
     evaluation: folder that `score_answers` wrote. images_root: what image references are relative to. Raises
-    ArtifactError when the folder holds no finished evaluation.
+    ArtifactError when the folder holds no finished evaluation, or preferences among other answers.
     """
     folder, tables = Path(evaluation), Path(tables)
     model = read_artifact(folder / MODEL, "answers")
@@ -38,14 +38,24 @@ def run(
     with tracking.stage(STAGE, settings={"title": title}, inputs=inputs):
         names = (BASELINE, MODEL)
         write_evaluation(
-            baseline, model, page, images_root, title, summary=summary, tables=tables / "tables.tex", names=names
+            baseline,
+            model,
+            page,
+            images_root,
+            title,
+            summary=summary,
+            tables=tables / "tables.tex",
+            names=names,
+            pairwise=pairwise,
         )
         shutil.copyfile(page, tables / "report.html")
         shutil.copyfile(summary, tables / "summary.md")
         if baseline:
             _write_sheet(baseline.path, model.path, images_root, tables / "sheet" / "sheet.html")
         say(STAGE, f"{tables / 'report.html'}")
-    tracking.summary(model.scalars, [tables / "report.html", tables / "tables.tex"])
+    rate = pairwise.results.get("win_rate") if pairwise else None
+    preferred = {f"{PAIRWISE}.win_rate": rate["value"]} if rate else {}
+    tracking.summary({**model.scalars, **preferred}, [tables / "report.html", tables / "tables.tex"])
 
 
 def _write_sheet(baseline: Path, model: Path, images_root: str, out: Path) -> None:

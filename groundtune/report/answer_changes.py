@@ -2,15 +2,17 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from groundtune.artifacts import Row
 from groundtune.images import ImageStore
 from groundtune.report.marked_text import Piece, mark_objects
+from groundtune.report.metrics import family_of
 from groundtune.report.pictures import Picture, picture_of
 from groundtune.report.run_artifacts import RunArtifacts
 
+_DESCRIBED = ("chair", "object_halbench")  # families whose answers are descriptions, read as lists of objects
 SHOWN = {"fewer": 4, "same": 4, "more": 4}
 
 
@@ -59,14 +61,15 @@ def changes_of(run: RunArtifacts, store: ImageStore) -> Changes | None:
     """None when one of the models answered no description question."""
     if run.base is None or run.aligned is None:
         return None
-    after = {_key(row): row for row in run.aligned.rows() if _is_chair(row)}
-    changes = [_change(row, after[_key(row)]) for row in run.base.rows() if _is_chair(row) and _key(row) in after]
+    after = {_key(row): row for row in run.aligned.rows() if _is_description(row)}
+    changes = [_change(row, after[_key(row)]) for row in run.base.rows() if _is_description(row) and _key(row) in after]
     if not changes:
         return None
     of_kind: dict[str, list[Change]] = {kind: [] for kind in SHOWN}
     for change in changes:
         of_kind[change.kind].append(change)
     examples = {}
+    store = replace(store, attached=run.base.files)  # Object HalBench's pictures may come inside its question file
     for kind, number in SHOWN.items():
         ranked = sorted(of_kind[kind], key=lambda change: (_dullness(change, kind), _rank(change)))
         examples[kind] = [(change, picture_of(store, change.question_id, change.image)) for change in ranked[:number]]
@@ -91,8 +94,8 @@ def _key(row: Row) -> tuple[str, str]:
     return row["benchmark"], row["question_id"]
 
 
-def _is_chair(row: Row) -> bool:
-    return str(row["benchmark"]).partition("_")[0] == "chair"
+def _is_description(row: Row) -> bool:
+    return family_of(row["benchmark"]) in _DESCRIBED
 
 
 def _change(before: Row, after: Row) -> Change:
@@ -110,5 +113,8 @@ def _side(row: Row, truth: list[str]) -> Side:
 
 
 def _objects(text: str) -> list[str]:
+    """A list, or Object HalBench's truth: the list with the table that its judge's names are looked up in."""
     value: Any = json.loads(text)
+    if isinstance(value, dict):
+        value = value["objects"]
     return [str(item) for item in value]

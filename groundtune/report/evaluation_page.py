@@ -12,8 +12,10 @@ from groundtune.report.evaluation.figure import panels
 from groundtune.report.evaluation.figures import Evaluated, Figures, figures_of
 from groundtune.report.evaluation.headline import headline_of, tally_of, tiles_of
 from groundtune.report.evaluation.identity import excluded_of, model_identity, protocol_of
+from groundtune.report.evaluation.judge import judge_warning
 from groundtune.report.evaluation.latex import latex
 from groundtune.report.evaluation.markdown import markdown
+from groundtune.report.evaluation.preference import preference_of, strip_of
 from groundtune.report.evaluation.published import PUBLISHED, published_beside
 from groundtune.report.evaluation.sections import sections_of
 from groundtune.report.page import environment
@@ -31,19 +33,23 @@ def write_evaluation(
     summary: str | Path = "",
     tables: str | Path = "",
     names: tuple[str, str] = ("base", "aligned"),
+    pairwise: Artifact | None = None,
 ) -> Figures:
     """Write the page; with `summary` also Markdown, with `tables` also LaTeX.
 
     base, model: evaluated `answers` artifacts; base None for one model alone. images_root: what image references are
     relative to; a picture that cannot be read is replaced by a sentence. names: of base and model in every table; a
-    single model is called by the second. Two evaluations that do not compare are shown side by side, with the reason.
-    Returns the figures. Raises ArtifactError for anything but evaluated answers.
+    single model is called by the second. pairwise: `judgements` of these answers, for a section of their own. Two
+    evaluations that do not compare are shown side by side, with the reason. Returns the figures. Raises ArtifactError
+    for anything but evaluated answers, and for judgements of other answers.
     """
     models = [Evaluated(name, one) for name, one in zip(names, (base, model), strict=True) if one is not None]
     figures = figures_of(models)
     title = title or f"Evaluation {model.digest[:12]}"
     headline = headline_of(figures)
     published = published_beside(models, figures)
+    preference = preference_of(pairwise, base, model, images_root, names) if pairwise else None
+    warning = judge_warning(models)
     page = (
         environment()
         .get_template("evaluation.html.jinja")
@@ -53,7 +59,10 @@ def write_evaluation(
             figures=figures,
             headline=headline,
             tally=tally_of(figures),
-            tiles=tiles_of(figures),
+            tiles=tiles_of(figures, preference),
+            preference=preference,
+            preference_strip=strip_of(preference) if preference else "",
+            judge_warning=warning,
             panels=panels(figures),
             models_key=_legend(figures),
             sections=sections_of(figures),
@@ -66,8 +75,8 @@ def write_evaluation(
             protocols=_protocols(models),
         )
     )
-    text = markdown(figures, published, title, headline, details=False)
-    written = {out_html: page, summary: text, tables: latex(figures, published)}
+    text = markdown(figures, published, title, headline, details=False, preference=preference, warning=warning)
+    written = {out_html: page, summary: text, tables: latex(figures, published, preference=preference)}
     for path, content in written.items():
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from groundtune.artifacts import read_artifact
 from groundtune.benchmarks.human_preference.sheet import write_sheet
 from groundtune.benchmarks.joining import PAIRWISE
 from groundtune.benchmarks.slices import BASELINE, MODEL
-from groundtune.errors import ArtifactError
+from groundtune.errors import ArtifactError, RecordError, StorageError
 from groundtune.progress import say
 from groundtune.report.evaluation_page import write_evaluation
 
@@ -27,7 +27,7 @@ def run(
     with a baseline, sheet/sheet.html for blind comparison by people with its key beside it.
 
     evaluation: folder that `score_answers` wrote. images_root: what image references are relative to. Raises
-    ArtifactError when the folder holds no finished evaluation.
+    ArtifactError when the folder holds no finished evaluation, or preferences among other answers.
     """
     folder, tables = Path(evaluation), Path(tables)
     model = read_artifact(folder / MODEL, "answers")
@@ -38,20 +38,31 @@ def run(
     with tracking.stage(STAGE, settings={"title": title}, inputs=inputs):
         names = (BASELINE, MODEL)
         write_evaluation(
-            baseline, model, page, images_root, title, summary=summary, tables=tables / "tables.tex", names=names
+            baseline,
+            model,
+            page,
+            images_root,
+            title,
+            summary=summary,
+            tables=tables / "tables.tex",
+            names=names,
+            pairwise=pairwise,
         )
         shutil.copyfile(page, tables / "report.html")
         shutil.copyfile(summary, tables / "summary.md")
         if baseline:
             _write_sheet(baseline.path, model.path, images_root, tables / "sheet" / "sheet.html")
         say(STAGE, f"{tables / 'report.html'}")
-    tracking.summary(model.scalars, [tables / "report.html", tables / "tables.tex"])
+    rate = pairwise.results.get("win_rate") if pairwise else None
+    preferred = {f"{PAIRWISE}.win_rate": rate["value"]} if rate else {}
+    tracking.summary({**model.scalars, **preferred}, [tables / "report.html", tables / "tables.tex"])
 
 
 def _write_sheet(baseline: Path, model: Path, images_root: str, out: Path) -> None:
     try:
         key = write_sheet(read_artifact(baseline, "answers"), read_artifact(model, "answers"), images_root, out)
-    except ArtifactError as error:  # nothing that people could compare is no fault of the evaluation
+    except (ArtifactError, RecordError, StorageError) as error:
+        # Nothing that people could compare, or a picture of it that is gone, is no fault of the evaluation.
         say(STAGE, f"no sheet for people: {error}")
         return
     say(STAGE, f"{len(key.pairs):,} pairs for people -> {out}")

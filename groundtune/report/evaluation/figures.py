@@ -12,6 +12,9 @@ from groundtune.report.metrics import Metric, metric_of
 
 Estimate = Mapping[str, float]  # {"value", "low", "high"}
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+# What could not be read. It tells of the measurement, not of the model, and is 0 % in nearly every evaluation.
+_UNREAD = ("unparsed", "malformed", "unrated")
+_WORTH_SAYING = 0.01
 _COUNTS = ("questions", "images", "excluded", "refused", "reading", "metrics")  # what else a benchmark's entry holds
 
 
@@ -167,7 +170,8 @@ def direction_of(benchmark: str, metric: str) -> str:
 
 def key_lines(figures: Figures) -> list[tuple[Group, Line]]:
     """The few lines that a summary and a figure show: key metrics of first readings, the mean of splits instead of
-    them; of a benchmark without a key metric, all that have a better direction."""
+    them; of a benchmark without a key metric, all that have a better direction. The share that could not be read is one
+    of them where it is above 1 % in one of the models."""
     averaged = {metric.benchmark for metric in figures.groups if metric.mean}
     found = []
     for group in figures.groups:
@@ -175,5 +179,10 @@ def key_lines(figures: Figures) -> list[tuple[Group, Line]]:
         if not group.first or in_mean:
             continue
         lines = [line for line in group.lines if line.better and any(line.figures) and not line.detailed]
+        lines = [line for line in lines if line.metric not in _UNREAD or _much(line)]
         found += [(group, line) for line in [line for line in lines if line.words.key] or lines]
     return found
+
+
+def _much(line: Line) -> bool:
+    return any(figure["value"] > _WORTH_SAYING for figure in line.figures if figure)

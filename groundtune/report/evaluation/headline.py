@@ -4,6 +4,7 @@ from groundtune.report import outcome as outcomes
 from groundtune.report import wording
 from groundtune.report.evaluation import words
 from groundtune.report.evaluation.figures import Figures, key_lines
+from groundtune.report.evaluation.preference import Preference
 
 _TILES = 8
 
@@ -37,9 +38,11 @@ def tally_of(figures: Figures) -> str:
     )
 
 
-def tiles_of(figures: Figures) -> list[dict[str, str]]:
+def tiles_of(figures: Figures, preference: Preference | None = None) -> list[dict[str, str]]:
+    """The first key figures; the last place is the judge's preference's when there is one."""
     tiles = []
-    for group, line in key_lines(figures)[:_TILES]:
+    rate = preference.rates[0] if preference and preference.rates else None
+    for group, line in key_lines(figures)[: _TILES - bool(rate)]:
         figure = line.figures[-1]
         if figure is None:
             continue
@@ -55,4 +58,10 @@ def tiles_of(figures: Figures) -> list[dict[str, str]]:
                 "verdict": line.verdict,
             }
         )
+    if preference and rate:
+        verdict = {"better": "better", "worse": "worse"}.get(preference.verdict, "no clear preference")
+        tiles.append(
+            {"name": f"By a judge: {rate.name}", "value": rate.value, "detail": f"{rate.span}, {verdict}",
+             "verdict": preference.verdict}
+        )  # fmt: skip
     return tiles

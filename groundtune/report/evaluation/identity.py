@@ -5,6 +5,7 @@ from typing import Any
 
 from groundtune.artifacts import Row
 from groundtune.report.evaluation.figures import Evaluated
+from groundtune.report.evaluation.judge import judge_entries
 from groundtune.report.evaluation.words import benchmark_title
 
 Entries = list[tuple[str, str]]
@@ -13,7 +14,7 @@ _MODEL_ONLY = ("model", "adapter")
 
 
 def model_identity(model: Evaluated) -> Entries:
-    """Weights, prompt, arithmetic and versions of one model's evaluation."""
+    """Weights, prompt, arithmetic, versions of one model's evaluation, and who really judged it."""
     identity, manifest = model.answers.results.get("identity", {}), model.answers.manifest
     entries = [
         ("answers", model.answers.digest),
@@ -21,6 +22,7 @@ def model_identity(model: Evaluated) -> Entries:
         ("adapter", str(identity.get("adapter", "")) or "none"),
         ("prompt template", str(identity.get("prompt_template", ""))),
         ("arithmetic", " on ".join(filter(None, (str(identity.get("dtype", "")), str(identity.get("device", "")))))),
+        *judge_entries(model.answers.results.get("judge", {})),
         ("groundtune", str(manifest.get("groundtune", ""))),
         *((name, str(version)) for name, version in manifest.get("packages", {}).items()),
         ("finished", str(manifest.get("created", ""))),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from groundtune.report.evaluation.figures import Figures, Group, Line
+from groundtune.report.evaluation.preference import Preference
 from groundtune.report.evaluation.published import PUBLISHED, Published, PublishedTable
 from groundtune.report.evaluation.words import (
     benchmark_title,
@@ -23,9 +24,12 @@ _ESCAPED = {
 }  # fmt: skip
 
 
-def latex(figures: Figures, published: Published, *, details: bool = False) -> str:
-    """One `table` a benchmark and reading, then published rows beside measured ones. details: also categories and
-    readings beside the first. Needs booktabs, T1 fonts and UTF-8, which LaTeX reads by itself since 2018."""
+def latex(
+    figures: Figures, published: Published, *, details: bool = False, preference: Preference | None = None
+) -> str:
+    """One `table` a benchmark and reading, the judge's preference, then published rows beside measured ones. details:
+    also categories and readings beside the first. Needs booktabs, T1 fonts and UTF-8, which LaTeX reads by itself since
+    2018."""
     parts = [
         "% Written by groundtune. In the preamble: \\usepackage[T1]{fontenc} \\usepackage{booktabs}",
     ]
@@ -33,6 +37,7 @@ def latex(figures: Figures, published: Published, *, details: bool = False) -> s
         lines = [line for line in group.lines if details or not line.detailed]
         if lines and (details or group.first):
             parts.append(_table(figures, group, lines))
+    parts += [_preference(preference)] if preference and preference.rates else []
     parts += [_published(table) for table in published.tables]
     return "\n\n".join(parts) + "\n"
 
@@ -62,6 +67,16 @@ def _table(figures: Figures, group: Group, lines: Sequence[Line]) -> str:
     notes.append(f"Ranges are {figures.interval:.0%} bootstrap intervals over pictures")
     notes += [f"{line.words.name} of {model} refused: {why}" for line in lines for model, why in line.refused.items()]
     return _environment(head, rows, f"{title}. {'. '.join(notes)}.", f"{group.benchmark}-{group.reading}")
+
+
+def _preference(preference: Preference) -> str:
+    rows = [[escape(rate.name), _estimate(rate.value, rate.span), escape(rate.p) or "--"] for rate in preference.rates]
+    judge = "; ".join(f"{name}: {value}" for name, value in preference.judge[:3])
+    caption = (
+        f"Preference by a judge. {preference.tally} Ranges are {preference.interval:.0%} bootstrap intervals over "
+        f"pictures; each pair was judged in both orders, ties count half. {judge}."
+    )
+    return _environment(["", "", "$p$"], rows, caption, "preference")
 
 
 def _published(table: PublishedTable) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from groundtune.report.evaluation.figures import Figures, Group, Line
+from groundtune.report.evaluation.preference import Preference
 from groundtune.report.evaluation.published import PUBLISHED, Published, PublishedTable
 from groundtune.report.evaluation.words import (
     benchmark_title,
@@ -18,17 +19,28 @@ from groundtune.report.evaluation.words import (
 )
 
 
-def markdown(figures: Figures, published: Published, title: str, headline: str = "", *, details: bool = True) -> str:
-    """The whole as one document. details: also categories ("existence.f1") and readings beside the first."""
+def markdown(
+    figures: Figures,
+    published: Published,
+    title: str,
+    headline: str = "",
+    *,
+    details: bool = True,
+    preference: Preference | None = None,
+    warning: str = "",
+) -> str:
+    """The whole as one document. details: also categories ("existence.f1") and readings beside the first. warning: a
+    sentence that a reader must see first."""
     parts = [f"## {inline(title)}"] if title else []
     parts += [f"**{inline(headline)}**"] if headline else []
-    parts += [inline(figures.problem)] if figures.problem else []
+    parts += [inline(text) for text in (figures.problem, warning) if text]
     for group in figures.groups:
         lines = [line for line in group.lines if details or not line.detailed]
         if lines and (details or group.first):
             parts.append(f"### {inline(benchmark_title(group.benchmark))}: {inline(reading_title(group))}")
             parts += [counts] if (counts := inline(counts_text(group))) else []
             parts.append(_table(figures, group, lines))
+    parts += [_preference(preference)] if preference else []
     parts += [_refused(figures)] if _refused(figures) else []
     parts += [_published(table) for table in published.tables]
     parts += ["\n".join(f"- {inline(why)}" for why in published.absent)] if published.absent else []
@@ -66,6 +78,16 @@ def _figure(line: Line, index: int, model: str) -> str:
 def _refused(figures: Figures) -> str:
     rows = [f"- {inline(what)}, {inline(models)}: {inline(why)}" for what, models, why in refused_of(figures)]
     return "\n".join(["**Refused**, never replaced by another rule:", "", *rows]) if rows else ""
+
+
+def _preference(preference: Preference) -> str:
+    rows = [["", "", "p"], ["---"] * 3]
+    for rate in preference.rates:
+        rows.append([inline(rate.name), f"{rate.value} ({rate.span})", rate.p.replace("<", "&lt;") or "–"])
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    judge = "; ".join(f"{name}: {value}" for name, value in preference.judge)
+    text = f"### Preference by a judge\n\n{inline(preference.sentence)} {inline(preference.tally)}"
+    return "\n\n".join([text, *([table] if preference.rates else []), inline(judge)])
 
 
 def _published(table: PublishedTable) -> str:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import yaml
 
 from groundtune.artifact_writing import ArtifactWriter
 from groundtune.artifacts import Artifact, read_artifact
+from groundtune.benchmarks.question import Answered, Question, row_of
 from groundtune.digests import digest_of
 from groundtune.errors import ArtifactError
 from groundtune.report import page
@@ -170,6 +172,27 @@ def test_answers_that_got_worse_are_shown_beside_those_that_got_better(tmp_path:
     text = run.page()
     wrong = changes.examples["more"][0][0].aligned
     assert f'<mark title="not in the picture">{wrong.invented[0]}' in text
+
+
+def test_descriptions_of_object_halbench_are_shown_with_the_pictures_of_their_file(
+    shared: FakeRun, tmp_path: Path
+) -> None:
+    run = opened(shared)
+    sides = []
+    for named in (["dog", "person"], ["dog"]):
+        truth = {"objects": ["cup", "dog"], "names": {"puppy": "dog", "dog": "dog"}}
+        question = Question("object_halbench", "1", "attached:1.png", "Describe it.", truth, "caption")
+        row = row_of(Answered(question, f"A {' and a '.join(named)}.", json.dumps(named)), "0" * 64, None)
+        writer = ArtifactWriter(tmp_path / str(len(named)), "answers", {}, {"model": digest_of(str(named))})
+        picture = shared.root / "images" / "eval-0000.png"
+        writer.write_part(0, [row], files={"1.png": picture.read_bytes()})
+        sides.append(writer.finish(1))
+    changes = changes_of(replace(run, base=sides[0], aligned=sides[1]), page.ImageStore(shared.images_root))
+    assert changes is not None and changes.counts == {"fewer": 1, "same": 0, "more": 0}
+    ((change, picture),) = changes.examples["fewer"]
+    assert (change.base.invented, change.aligned.invented) == (["person"], []) and change.truth == ["cup", "dog"]
+    assert change.aligned.missed == ["cup"], "what a judge's names are looked up in is no object of the picture"
+    assert picture.uri
 
 
 def test_missing_later_stages_are_named_and_do_not_stop_the_page(shared: FakeRun) -> None:

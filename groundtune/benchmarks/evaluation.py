@@ -108,7 +108,7 @@ def _answer(
         engine = {"dtype": str(vlm.dtype), "device": vlm.device.type}
         parsers = {name: benchmark.identity() for name, benchmark in asked.benchmarks.items()}
         extra = {**engine, **named, "benchmarks": parsers, "judge": judge.identity if judge else {}}
-        with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
+        with tracking.stage(label, settings=settings.to_mapping(), inputs=parents) as log:
             writer = ArtifactWriter(Path(out), "answers", settings.to_mapping(), parents, extra=extra)
             progress = Progress(label, len(questions), "questions")
             for index, part in parts_of(questions, settings.questions_per_part):

@@ -19,6 +19,9 @@ _SETTLE = 1.0  # seconds between creating a parent and choosing among all that w
 _ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's pages look for traces of an agent
+
+
 def experiment_id(client: "MlflowClient", place: Place) -> str:
     """The experiment's id; created on first use."""
     from mlflow.exceptions import MlflowException
@@ -28,7 +31,7 @@ def experiment_id(client: "MlflowClient", place: Place) -> str:
     found = client.get_experiment_by_name(place.experiment_name)
     if found is None:
         try:
-            return str(client.create_experiment(place.experiment_name, _artifact_location(place.uri)))
+            return str(client.create_experiment(place.experiment_name, _artifact_location(place.uri), tags=KIND))
         except MlflowException:  # another task created it in the meantime; anything else fails again below
             found = client.get_experiment_by_name(place.experiment_name)
             if found is None:

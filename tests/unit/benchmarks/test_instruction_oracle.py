@@ -102,12 +102,19 @@ def list_items(text: str) -> tuple[int, int]:
     return bullets, len(numbers) if numbers == list(range(1, len(numbers) + 1)) else 0
 
 
+def unspaced(character: str) -> bool:
+    """Of a script without spaces between words, by Unicode's names."""
+    name = unicodedata.name(character, "")
+    return name.startswith(("CJK ", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "THAI", "LAO", "MYANMAR", "KHMER"))
+
+
 def has_word(text: str, word: str) -> bool:
     text, word = (unicodedata.normalize("NFKC", each).casefold() for each in (text, word))
     at = text.find(word)
     while at >= 0:
         before, after = text[at - 1 : at] if at else "", text[at + len(word) : at + len(word) + 1]
-        if not (before and letter(before)) and not (after and letter(after)):
+        free_before = not before or not letter(before) or unspaced(before) or unspaced(word[0])
+        if free_before and (not after or not letter(after) or unspaced(after) or unspaced(word[-1])):
             return True
         at = text.find(word, at + 1)
     return False
@@ -195,6 +202,7 @@ def answers(count: int, seed: int) -> list[tuple[str, str]]:
             "x",
             "Ｌｅｆｔ",
             "dogs",
+            "左の犬",
         )
         text = rng.choice(SHAPES).format(*rng.choices(parts, k=2))
         made.append((rng.choice((str, str, str.upper, str.lower, str.strip))(text), ""))
@@ -210,7 +218,7 @@ def constraint(rng: random.Random) -> dict[str, Any]:
         low = rng.randint(0, 4)
         found |= rng.choice(({"least": low}, {"most": low + 2}, {"least": low, "most": low + rng.randint(0, 3)}))
     if "words" in allowed:
-        found["words"] = rng.sample(("dog", "cat", "left", "no", "yes", "red cat", "image"), k=rng.randint(1, 2))
+        found["words"] = rng.sample(("dog", "cat", "left", "no", "yes", "red cat", "image", "犬"), k=rng.randint(1, 2))
     if "text" in allowed:
         found["text"] = rng.choice(("In this image", "That is all.", "no", "yes", "dog"))
     if "language" in allowed:

@@ -7,6 +7,7 @@ with the checks. Languages are those of texts whose language is known: a second 
 import json
 import random
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -120,6 +121,11 @@ def has_word(text: str, word: str) -> bool:
     return False
 
 
+def only(text: str, wanted: Callable[[str], bool], other: Callable[[str], bool]) -> bool:
+    """Letter by letter: a mathematical "𝐍" is a capital, though nothing is its small letter."""
+    return any(map(wanted, text)) and not any(other(one) or unicodedata.category(one) == "Lt" for one in text)
+
+
 def met(answer: str, constraint: dict[str, Any], language: str) -> bool:
     if not [character for character in answer if character.isalnum()]:
         return False
@@ -154,8 +160,8 @@ def met(answer: str, constraint: dict[str, Any], language: str) -> bool:
     return {
         "one_word": lambda: count_words(answer) == 1 and len(answer.split()) == 1,
         "no_commas": lambda: not {",", "，", "、", "،"} & set(answer),
-        "upper_case": lambda: answer == answer.upper() and answer != answer.lower(),
-        "lower_case": lambda: answer == answer.lower() and answer != answer.upper(),
+        "upper_case": lambda: only(answer, str.isupper, str.islower),
+        "lower_case": lambda: only(answer, str.islower, str.isupper),
         "quoted": lambda: len(answer.strip()) > 2 and answer.strip()[0] in '"“„«' and answer.strip()[-1] in '"”“»',
         "mentions": lambda: all(has_word(answer, word) for word in constraint["words"]),
         "mentions_any": lambda: any(has_word(answer, word) for word in constraint["words"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from groundtune.report.headline import headline_text
+from groundtune.tracking.redaction import scrub
 
 RESULT = "result.json"
 
@@ -36,5 +37,5 @@ def _keep(outputs: dict[str, Any], work: Path, copied: dict[str, str]) -> dict[s
 
 
 def _tracking_page() -> str:
-    tracking = os.environ["MLFLOW_TRACKING_URI"]
+    tracking = scrub(os.environ["MLFLOW_TRACKING_URI"])  # it may hold user:password@
     return tracking if tracking.startswith("http") else f"mlflow ui --backend-store-uri {tracking}"

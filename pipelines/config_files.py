@@ -8,6 +8,7 @@ import yaml
 
 from groundtune.errors import SettingError
 
+_NO_YAML = (yaml.YAMLError, ValueError, RecursionError)  # ValueError: the 45th of a month; nested too deep
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -25,7 +26,10 @@ def merged(
         name, equals, value = override.partition("=")
         if not equals:
             raise SettingError("--set", override, "section.name=value")
-        nested: Any = yaml.safe_load(value)
+        try:
+            nested: Any = yaml.safe_load(value)
+        except _NO_YAML as error:
+            raise SettingError("--set", override, f"section.name=value, the value in YAML ({error})") from error
         for key in reversed(name.split(".")):
             nested = {key: nested}
         _merge(together, nested)
@@ -59,10 +63,12 @@ def _preset_file(pipeline: str, preset: str) -> str:
 
 def _read(file: str) -> dict[str, Any]:
     try:
-        value = yaml.safe_load(Path(file).read_text())
+        value = yaml.safe_load(Path(file).read_text("utf-8"))
     except OSError as error:
         raise SettingError("--config", file, f"a readable YAML file ({error.strerror})") from error
-    except yaml.YAMLError as error:
+    except UnicodeDecodeError as error:
+        raise SettingError("--config", file, f"a file of UTF-8 text ({error})") from error
+    except _NO_YAML as error:
         raise SettingError("--config", file, f"valid YAML ({error})") from error
     if not isinstance(value, dict):
         raise SettingError("--config", file, "a YAML mapping")

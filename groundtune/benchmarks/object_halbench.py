@@ -83,6 +83,10 @@ class ObjectHalbench(Chair):
         reference = _image_of(line, image, files)
         return Question(self.name, line.record_id, reference, line.text("question"), truth, "caption")
 
+    def known_of(self, question: Question) -> str:
+        """The objects of the picture; the table of names that the truth holds beside them says nothing about it."""
+        return ", ".join(question.truth["objects"])
+
     def correct(self, answered: Answered) -> bool:
         return set(json.loads(answered.parsed)) <= set(answered.question.truth["objects"])
 

@@ -13,6 +13,7 @@ from groundtune.errors import RecordError, SettingError
 from groundtune.images import ATTACHED
 
 _KINDS: dict[Any, str] = {str: "a string", list: "a list", dict: "an object", int: "a whole number"}
+_UNREADABLE = (ValueError, RecursionError)  # not JSON, a number of thousands of digits; nested too deep
 
 
 class QuestionFiles:
@@ -31,6 +32,7 @@ class QuestionFiles:
         if not below and not storage.exists(uri):
             raise SettingError("benchmarks", uri, "a file, or a folder with a benchmark's published files")
         self._names = sorted(below)
+        self._known = frozenset(below)
         self.is_folder = bool(below)
 
     def names(self) -> list[str]:
@@ -38,7 +40,7 @@ class QuestionFiles:
         return self._names
 
     def has(self, name: str) -> bool:
-        return name in self._names
+        return name in self._known
 
     def read(self, name: str = "") -> bytes:
         """A file's bytes; "" is the single file itself. Raises SettingError when the folder lacks it."""
@@ -61,7 +63,7 @@ class QuestionFiles:
         """The file as one JSON value."""
         try:
             return json.loads(self.text(name))
-        except json.JSONDecodeError as error:
+        except _UNREADABLE as error:
             raise SettingError("benchmarks", self.place(name), f"a file of JSON ({error})") from error
 
     def records(self, name: str = "", id_field: str = "id") -> Iterator["QuestionLine"]:
@@ -98,17 +100,16 @@ class QuestionFiles:
         if text.lstrip().startswith("["):
             try:
                 yield from enumerate(json.loads(text), 1)
-            except json.JSONDecodeError as error:
-                problem = f"not JSON: {error.msg} at column {error.colno}"
-                raise RecordError("", "line", problem, self.place(name, error.lineno)) from error
+            except _UNREADABLE as error:
+                at = error.lineno if isinstance(error, json.JSONDecodeError) else None
+                raise RecordError("", "line", _problem(error), self.place(name, at)) from error
             return
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 try:
                     yield number, json.loads(line)
-                except json.JSONDecodeError as error:
-                    problem = f"not JSON: {error.msg} at column {error.colno}"
-                    raise RecordError("", "line", problem, self.place(name, number)) from error
+                except _UNREADABLE as error:
+                    raise RecordError("", "line", _problem(error), self.place(name, number)) from error
 
 
 class QuestionLine:
@@ -118,10 +119,12 @@ class QuestionLine:
         self.fields, self.place, self.record_id = fields, place, record_id
 
     def text(self, name: str) -> str:
-        """A string with something in it. Raises RecordError."""
+        """A string with something in it. Raises RecordError, also where UTF-8 cannot hold it: no tokenizer and no
+        table takes half a character."""
         value = self.typed(name, str)
         if not value.strip():
             raise self.error(name, "is empty")
+        self._check_whole(name, value)
         return str(value)
 
     def strings(self, name: str) -> list[str]:
@@ -130,6 +133,7 @@ class QuestionLine:
         for item in value:
             if not isinstance(item, str):
                 raise self.error(name, f"holds {item!r}, expected strings")
+            self._check_whole(name, item)
         return list(value)
 
     def typed(self, name: str, kind: type) -> Any:
@@ -144,6 +148,24 @@ class QuestionLine:
     def error(self, name: str, problem: str) -> RecordError:
         return RecordError(self.record_id, name, problem, self.place)
 
+    def _check_whole(self, name: str, value: str) -> None:
+        if not _is_whole(value):
+            raise self.error(name, "holds half of a surrogate pair (\\ud800 to \\udfff), expected whole characters")
+
+
+def _is_whole(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _problem(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: {error.msg} at column {error.colno}"
+    return "not JSON: nested too deep" if isinstance(error, RecursionError) else f"not JSON: {error}"
+
 
 def _record(fields: Any, place: str, id_field: str, number: int) -> QuestionLine:
     if not isinstance(fields, dict):
@@ -151,4 +173,6 @@ def _record(fields: Any, place: str, id_field: str, number: int) -> QuestionLine
     found = fields.get(id_field) if id_field else number
     if isinstance(found, bool) or not isinstance(found, (str, int)) or found == "":
         raise RecordError("", id_field, f"is {found!r}, expected a string or a whole number", place)
+    if not _is_whole(str(found)):
+        raise RecordError("", id_field, f"is {found!r}, which holds half of a surrogate pair", place)
     return QuestionLine(fields, place, str(found))

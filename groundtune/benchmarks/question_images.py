@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +14,27 @@ from groundtune.images import ATTACHED, ImageStore, decode
 FOLDERS = ("images", "image")  # where an image of a bare name is looked for next
 
 
-def resolve_images(root: str, questions: Sequence[Question], folders: Sequence[str] = ()) -> list[Question]:
+def names_below(root: str) -> AbstractSet[str] | None:
+    """Every file below an s3:// root; None for a folder, where one look-up is cheaper than the listing."""
+    return frozenset(storage.list_files(root)) if storage.is_s3(root) else None
+
+
+def resolve_images(
+    root: str, questions: Sequence[Question], folders: Sequence[str] = (), names: AbstractSet[str] | None = None
+) -> list[Question]:
     """The questions with references that exist: "x.jpg" below the root or one of `folders`, there or in "images/".
 
     The published files hold bare names. A reference that leads nowhere stays as it is; `check_images` reports it.
+    names: names_below(root), listed once for all benchmarks; None looks into the folder.
     """
-    names = set(storage.list_files(root)) if storage.is_s3(root) else None
 
     def exists(reference: str) -> bool:
-        return reference in names if names is not None else (Path(root) / reference).is_file()
+        if names is not None:
+            return reference in names
+        try:
+            return (Path(root) / reference).is_file()
+        except OSError:  # a name that no file system takes, or a folder that may not be read
+            return False
 
     def resolved(reference: str) -> str:
         if storage.is_s3(reference) or reference.startswith(("/", "http://", "https://", ATTACHED)):

@@ -5,12 +5,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from groundtune import storage
 from groundtune.benchmarks.question import Benchmark, Question
 from groundtune.benchmarks.question_files import QuestionFiles
-from groundtune.benchmarks.question_images import resolve_images
+from groundtune.benchmarks.question_images import names_below, resolve_images
 from groundtune.benchmarks.registry import benchmark_named
 from groundtune.benchmarks.tools import tools_of
 from groundtune.errors import SettingError
@@ -43,22 +43,24 @@ def load_questions(
 ) -> QuestionSet:
     """root: folder or s3 prefix of the question files. wanted: which of `settings.benchmarks` to read.
 
-    Raises SettingError (no benchmark, unknown name, missing file) and RecordError (file:line).
+    Raises SettingError (no benchmark, unknown name, missing file, a place outside the root) and RecordError
+    (file:line).
     """
     if not settings.benchmarks:
         raise SettingError("benchmarks", {}, "at least one benchmark and its question file")
+    _check_places(root, settings)
     tools = tools_of(root, settings)
     named = {name: benchmark_named(name, tools) for name in settings.benchmarks}
     benchmarks = {name: benchmark for name, benchmark in named.items() if wanted(benchmark)}
     questions: list[Question] = []
     digests: dict[str, str] = {}
     attached: dict[str, bytes] = {}
+    names = names_below(root) if benchmarks else None
     for name, benchmark in benchmarks.items():
         files = QuestionFiles(storage.join(root, settings.benchmarks[name]))
         loaded = benchmark.load(files)[: settings.limit or None]
-        folders = [settings.image_folders.get(name, ""), settings.benchmarks[name] if files.is_folder else ""]
         of_image: dict[str, list[Question]] = {}
-        for question in resolve_images(root, loaded, [folder for folder in folders if folder]):
+        for question in resolve_images(root, loaded, _folders(settings, name, files.is_folder), names):
             of_image.setdefault(question.image, []).append(question)
         questions += [question for group in of_image.values() for question in group]
         digests[f"benchmark {name}"] = _digest_of(files)
@@ -66,6 +68,22 @@ def load_questions(
     if tools.vocabulary and benchmarks:
         digests["vocabulary"] = hashlib.sha256(storage.read_bytes(tools.vocabulary)).hexdigest()
     return QuestionSet(benchmarks, questions, digests, attached)
+
+
+def _folders(settings: EvaluationSettings, name: str, is_folder: bool) -> list[str]:
+    """Where a benchmark's images are looked for: its own setting, then its folder or the folder of its file."""
+    place = settings.benchmarks[name]
+    beside = place if is_folder else str(PurePosixPath(place).parent)
+    return [folder for folder in (settings.image_folders.get(name, ""), beside) if folder not in ("", ".")]
+
+
+def _check_places(root: str, settings: EvaluationSettings) -> None:
+    """The settings say "below the root": nothing else may be read through them, as with references to images."""
+    places = {f"benchmarks.{name}": place for name, place in settings.benchmarks.items()}
+    places |= {f"image_folders.{name}": place for name, place in settings.image_folders.items()}
+    for name, place in (places | {"vocabulary": settings.vocabulary}).items():
+        if storage.is_s3(place) or PurePosixPath(place).is_absolute() or ".." in PurePosixPath(place).parts:
+            raise SettingError(name, place, f"a place below {root}, relative to it and without '..'")
 
 
 def _digest_of(files: QuestionFiles) -> str:

@@ -7,9 +7,10 @@ from groundtune.errors import SettingError
 
 
 class Likeness(Protocol):
-    """name: for the analyser's identity."""
+    """name: for the analyser's identity. model: name of the spaCy pipeline whose vectors are compared, "" for none."""
 
     name: str
+    model: str
 
     def __call__(self, first: str, second: str) -> float:
         """In [-1, 1], 1.0 for equal words."""
@@ -20,6 +21,7 @@ class EqualLemmas:
     """1.0 for words of one lemma, else 0.0."""
 
     name = "similarity: equal lemmas"
+    model = ""
 
     def __init__(self, lemma: Callable[[str], str]):
         self._lemma = lemma

@@ -33,7 +33,7 @@ class NltkAnalyser(TextAnalyser):
         self._lemmas: dict[str, str] = {}
         self._likeness = load_likeness(similarity_model, self.lemma)
         tags = f"perceptron tags sha256:{self._tagger[1][:12]}" if has_tagger(Path(nltk_data)) else "no tagger"
-        self.official = trained and tags != "no tagger" and Path(similarity_model).name == OFFICIAL_SIMILARITY
+        self.official = trained and tags != "no tagger" and self._likeness.model == OFFICIAL_SIMILARITY
         self.name = (
             f"nltk {nltk.__version__}{'' if self.official else ' (not official)'}: Treebank tokens, "
             f"{Path(PUNKT).parent.name + ' english' if trained else 'untrained Punkt'}, {tags}, {self._nouns.name} "

@@ -4,7 +4,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from groundtune.errors import SettingError
-from groundtune.text.spacy_pipelines import title_of
+from groundtune.text.spacy_pipelines import name_of, title_of
 
 
 class VectorLikeness:
@@ -22,6 +22,7 @@ class VectorLikeness:
                 "a spaCy pipeline with word vectors (en_core_web_md or _lg; the _sm pipelines have none)",
             )
         self._pipeline = pipeline
+        self.model = name_of(pipeline)
         self.name = f"similarity: vectors of {title_of(pipeline)} ({vectors.shape[0]} x {vectors.shape[1]})"
         self._docs: dict[str, Doc] = {}
         self._known: dict[tuple[str, str], float] = {}

@@ -28,15 +28,18 @@ def load_pipeline(model: str, setting: str, without: Sequence[str] = ()) -> Lang
         raise SettingError(setting, model, f"a pipeline that spaCy {spacy.__version__} loads ({error})") from error
 
 
+def name_of(pipeline: Language) -> str:
+    """ "en_core_web_sm", as the pipeline itself says: its folder may be called anything."""
+    return f"{pipeline.meta['lang']}_{pipeline.meta['name']}"
+
+
 def title_of(pipeline: Language) -> str:
     """Name and version, for an identity: "spacy:en_core_web_sm 3.8.0"."""
-    meta = pipeline.meta
-    return f"spacy:{meta['lang']}_{meta['name']} {meta['version']}"
+    return f"spacy:{name_of(pipeline)} {pipeline.meta['version']}"
 
 
 def require_tags(pipeline: Language) -> None:
     """SettingError names `spacy_model` when the pipeline sets neither universal (`pos`) nor Penn (`tag`) tags."""
     probe = pipeline("A red cup.")
     if not (probe.has_annotation("POS") or probe.has_annotation("TAG")):
-        title = f"{pipeline.meta['lang']}_{pipeline.meta['name']}"
-        raise SettingError("spacy_model", title, "a pipeline that tags parts of speech; this one sets none")
+        raise SettingError("spacy_model", name_of(pipeline), "a pipeline that tags parts of speech; this one sets none")

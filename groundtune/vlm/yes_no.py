@@ -38,7 +38,7 @@ class YesNoTokens:
 @torch.no_grad()
 def p_yes(vlm: Vlm, prefixes: Sequence[Prefix]) -> list[float]:
     """P(yes | yes or no) as the next word behind each prompt, in one pass; what prompts about one image begin with is
-    read once. Raises CheckpointError (yes_no_tokens)."""
+    read once. Raises CheckpointError (yes_no_tokens), also where the model's numbers are not finite."""
     if not prefixes:
         return []
     tokens = yes_no_tokens(vlm, prefixes[0].text)
@@ -46,8 +46,14 @@ def p_yes(vlm: Vlm, prefixes: Sequence[Prefix]) -> list[float]:
     found = branch_next_logprobs(vlm, [one.head for one in shared], [one.branches for one in shared], tokens.token_ids)
     values = [0.0] * len(prefixes)
     for one, logprobs in zip(shared, found, strict=True):
-        for member, odds in zip(one.members, tokens.log_odds(torch.stack(logprobs)).tolist(), strict=True):
-            values[member] = float(1.0 / (1.0 + math.exp(-odds)))
+        odds = tokens.log_odds(torch.stack(logprobs)).double()
+        for member, log_odds, value in zip(one.members, odds.tolist(), odds.sigmoid().tolist(), strict=True):
+            if not math.isfinite(log_odds):
+                raise CheckpointError(
+                    f'id="{prefixes[member].record_id}": log P(yes) - log P(no) is {log_odds}, expected a finite '
+                    "number: the weights are damaged, or overflow in this precision"
+                )
+            values[member] = value
     return values
 
 

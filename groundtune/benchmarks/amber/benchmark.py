@@ -24,7 +24,8 @@ from groundtune.errors import SettingError
 
 
 class Amber(Benchmark):
-    """A folder with AMBER's published query_*.json, annotations.json, relation.json and safe_words.txt.
+    """A folder with AMBER's published query_*.json (there or in query/), annotations.json, relation.json and
+    safe_words.txt.
 
     Descriptions: `chair` (hallucinated nouns / nouns), `cover` (objects named / annotated), `hal` (descriptions with a
     hallucinated noun), `cog` (likely inventions named / annotated): sums over all descriptions, as shares in [0, 1],
@@ -83,6 +84,10 @@ class Amber(Benchmark):
 
     def read_truth(self, text: str) -> Any:
         return json.loads(text) if text.startswith("{") else text
+
+    def known_of(self, question: Question) -> str:
+        """The annotated objects of a description, each once; "" of yes/no questions."""
+        return ", ".join(dict.fromkeys(question.truth["truth"])) if question.kind == "caption" else ""
 
     def readings_of(self, answered: Sequence[Answered]) -> tuple[str, ...]:
         if any(one.question.kind == "yes_no" for one in answered):

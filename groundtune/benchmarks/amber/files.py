@@ -52,11 +52,13 @@ class WordTables:
 
 def read_queries(files: QuestionFiles, task: str) -> list[QuestionLine]:
     """The queries of a task, "" for both: {"id", "image", "query"}. query_all.json is read for a task only when the
-    folder has no file of its own. (The published files differ in the text of one question, 13193.)"""
+    folder has no file of its own. (The published files differ in the text of one question, 13193.) They lie in the
+    folder itself or, as in the published release, in `query/` below it."""
     sets = _QUERIES[task]
     for names in sets:
-        if all(files.has(name) for name in names):
-            return [line for name in names for line in files.records(name)]
+        places = [next((place for place in (name, f"query/{name}") if files.has(place)), "") for name in names]
+        if all(places):
+            return [line for place in places for line in files.records(place)]
     wanted = ", or ".join(" and ".join(names) for names in sets)
     raise SettingError("benchmarks", files.uri, f"AMBER's folder with {wanted}")
 
@@ -93,7 +95,8 @@ def read_tables(files: QuestionFiles, annotations: Sequence[Annotation]) -> Word
                     "benchmarks", files.place("relation.json"), f"a line for {word!r}, which is annotated"
                 )
     vocabulary = frozenset(associates).union(*associates.values())
-    safe = frozenset(line for line in files.text("safe_words.txt").split("\n") if line)
+    # splitlines: the file may have Windows' line ends, and "sign\r" would be no word.
+    safe = frozenset(line for line in files.text("safe_words.txt").splitlines() if line)
     return WordTables(associates, vocabulary, safe)
 
 

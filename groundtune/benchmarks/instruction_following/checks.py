@@ -12,6 +12,13 @@ from groundtune.benchmarks.instruction_following.languages import language_of
 Arguments = Mapping[str, Any]
 _OPENING, _CLOSING = '"“„«', '"”“»'
 _COMMAS = ",，、،"
+# Letters of scripts without spaces between words: Thai and Lao, Burmese, Khmer, kana, Chinese characters.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_SPACED = rf"[^\W{_UNSPACED}]"  # what a word must not touch to be whole
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,11 @@ def _quoted(answer: str, arguments: Arguments) -> bool:
 
 
 def _holds_word(answer: str, word: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(_plain(word))}(?!\w)", _plain(answer)) is not None
+    """As a whole word; beside a letter of a script without spaces a word has no edge that could be seen."""
+    word = _plain(word)
+    before = "" if _IS_UNSPACED.match(word[:1]) else f"(?<!{_SPACED})"
+    behind = "" if _IS_UNSPACED.match(word[-1:]) else f"(?!{_SPACED})"
+    return re.search(f"{before}{re.escape(word)}{behind}", _plain(answer)) is not None
 
 
 def _plain(text: str) -> str:

@@ -5,7 +5,8 @@ import re
 from typing import Any
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
-_END = re.compile(r"[.!?…。！？]+[\"'”’»)\]]*(?=\s|$)|[。！？]")
+# Looked for from the first mark of a run only, and without going back into it: linear in runs of thousands of marks.
+_END = re.compile(r"(?<![.!?…。！？])[.!?…。！？]++[\"'”’»)\]]*+(?=\s|$)|[。！？]")
 _ABBREVIATIONS = frozenset(
     ("mr.", "mrs.", "ms.", "dr.", "st.", "e.g.", "i.e.", "vs.", "approx.", "no.", "fig.", "z.b.", "d.h.", "bzw.")
 )  # "etc." ends a sentence as often as not
@@ -27,7 +28,7 @@ def sentences(text: str) -> list[str]:
     for line in text.splitlines():
         start = 0
         for end in _END.finditer(line):
-            if not _is_abbreviated(line[start : end.end()][-_LONGEST:]):
+            if not _is_abbreviated(line[max(start, end.end() - _LONGEST) : end.end()]):
                 found.append(line[start : end.end()])
                 start = end.end()
         found.append(line[start:])

@@ -298,3 +298,27 @@ def test_the_identity_names_the_text_analysis(folder: Path) -> None:
     benchmark = Amber("amber")
     benchmark.load(QuestionFiles(str(folder)))
     assert "not official" in benchmark.identity()["text_analysis"]
+
+
+def test_queries_may_lie_in_the_releases_query_folder(tmp_path: Path) -> None:
+    folder = write_amber(tmp_path / "data")
+    before = [Amber(name).load(QuestionFiles(str(folder))) for name in ("amber", "amber_discriminative")]
+    (folder / "query").mkdir()
+    for file in folder.glob("query_*.json"):
+        file.rename(folder / "query" / file.name)
+    assert [Amber(name).load(QuestionFiles(str(folder))) for name in ("amber", "amber_discriminative")] == before
+
+
+def test_windows_line_ends_change_no_safe_word(tmp_path: Path) -> None:
+    folder = write_amber(tmp_path / "data")
+    (folder / "safe_words.txt").write_bytes("\r\n".join([*SAFE, ""]).encode())
+    amber = Amber("amber_generative")
+    amber.load(QuestionFiles(str(folder)))
+    assert amber._tables is not None and amber._tables.safe == frozenset(SAFE)
+
+
+def test_a_judge_is_told_the_annotated_objects_of_a_description(folder: Path) -> None:
+    amber = Amber("amber")
+    known = {question.question_id: amber.known_of(question) for question in amber.load(QuestionFiles(str(folder)))}
+    assert known["2"] == "ship, boat"  # annotated twice, told once; likely inventions are not told
+    assert known[str(len(IMAGES) + 1)] == ""

@@ -2,13 +2,14 @@
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from groundtune.benchmarks.bootstrap import Resampling
-from groundtune.benchmarks.instruction_following import rating
+from groundtune.benchmarks.instruction_following import rating, writing
 from groundtune.benchmarks.instruction_following.benchmark import InstructionFollowing
 from groundtune.benchmarks.instruction_following.checks import CHECKS, GROUPS, follows
 from groundtune.benchmarks.instruction_following.languages import LANGUAGES, language_of
@@ -39,6 +40,10 @@ CASES: list[tuple[dict[str, Any], list[str], list[str]]] = [
     ({"check": "mentions", "words": ["dog", "red cat"]}, ["A DOG and a red cat."], ["Dogs and a red cat", "dog cat"]),
     ({"check": "mentions_any", "words": ["dog", "cat"]}, ["a ｄｏｇ", "(cat)"], ["a bulldog", "cat_s"]),
     ({"check": "avoids", "words": ["dog"]}, ["dogs", "a cat"], ["the dog's bowl", "DOG"]),
+    ({"check": "mentions", "words": ["犬"]}, ["白い犬がいる。", "犬"], ["猫がいる。"]),
+    ({"check": "mentions", "words": ["dog", "狗"]}, ["这是dog和小狗。"], ["dogs和狗", "dog"]),
+    ({"check": "avoids", "words": ["หมา"]}, ["มีแมว"], ["มีหมาสองตัว"]),
+    ({"check": "mentions", "words": ["пёс", "개"]}, ["Один пёс. 개 있다"], ["псы개", "пёс 번개"]),
     ({"check": "starts_with", "text": "In this image"}, [" in this IMAGE there is"], ["Here, in this image"]),
     ({"check": "ends_with", "text": "That is all."}, ["A dog. that is all.\n"], ["That is all. A dog", "That is all"]),
     ({"check": "language", "language": "de"}, ["Das ist ein Hund."], ["This is a dog.", "Hund", "Ça va bien"]),
@@ -218,3 +223,15 @@ def test_the_demo_worlds_instructions_load_and_use_every_group(tmp_path: Path) -
     assert {question.category for question in questions} == {*GROUPS, "several"}
     assert len({question.image for question in questions}) == count
     assert write_instructions(tmp_path / "few.jsonl", ["a.png"]) == 1
+
+
+def test_sentences_are_cut_in_time_that_grows_with_the_text() -> None:
+    started = time.process_time()
+    for text, count in (
+        ("!" * 200_000 + "a", 1),
+        ("a" + "。" * 100_000, 1),
+        ("a e.g. " * 20_000, 1),
+        ('."' * 99_999, 0),
+    ):
+        assert len(writing.sentences(text)) == count
+    assert time.process_time() - started < 5  # a quadratic pattern takes minutes

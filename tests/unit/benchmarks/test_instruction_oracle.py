@@ -7,6 +7,7 @@ with the checks. Languages are those of texts whose language is known: a second 
 import json
 import random
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -102,15 +103,27 @@ def list_items(text: str) -> tuple[int, int]:
     return bullets, len(numbers) if numbers == list(range(1, len(numbers) + 1)) else 0
 
 
+def unspaced(character: str) -> bool:
+    """Of a script without spaces between words, by Unicode's names."""
+    name = unicodedata.name(character, "")
+    return name.startswith(("CJK ", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "THAI", "LAO", "MYANMAR", "KHMER"))
+
+
 def has_word(text: str, word: str) -> bool:
     text, word = (unicodedata.normalize("NFKC", each).casefold() for each in (text, word))
     at = text.find(word)
     while at >= 0:
         before, after = text[at - 1 : at] if at else "", text[at + len(word) : at + len(word) + 1]
-        if not (before and letter(before)) and not (after and letter(after)):
+        free_before = not before or not letter(before) or unspaced(before) or unspaced(word[0])
+        if free_before and (not after or not letter(after) or unspaced(after) or unspaced(word[-1])):
             return True
         at = text.find(word, at + 1)
     return False
+
+
+def only(text: str, wanted: Callable[[str], bool], other: Callable[[str], bool]) -> bool:
+    """Letter by letter: a mathematical "𝐍" is a capital, though nothing is its small letter."""
+    return any(map(wanted, text)) and not any(other(one) or unicodedata.category(one) == "Lt" for one in text)
 
 
 def met(answer: str, constraint: dict[str, Any], language: str) -> bool:
@@ -147,8 +160,8 @@ def met(answer: str, constraint: dict[str, Any], language: str) -> bool:
     return {
         "one_word": lambda: count_words(answer) == 1 and len(answer.split()) == 1,
         "no_commas": lambda: not {",", "，", "、", "،"} & set(answer),
-        "upper_case": lambda: answer == answer.upper() and answer != answer.lower(),
-        "lower_case": lambda: answer == answer.lower() and answer != answer.upper(),
+        "upper_case": lambda: only(answer, str.isupper, str.islower),
+        "lower_case": lambda: only(answer, str.islower, str.isupper),
         "quoted": lambda: len(answer.strip()) > 2 and answer.strip()[0] in '"“„«' and answer.strip()[-1] in '"”“»',
         "mentions": lambda: all(has_word(answer, word) for word in constraint["words"]),
         "mentions_any": lambda: any(has_word(answer, word) for word in constraint["words"]),
@@ -195,6 +208,7 @@ def answers(count: int, seed: int) -> list[tuple[str, str]]:
             "x",
             "Ｌｅｆｔ",
             "dogs",
+            "左の犬",
         )
         text = rng.choice(SHAPES).format(*rng.choices(parts, k=2))
         made.append((rng.choice((str, str, str.upper, str.lower, str.strip))(text), ""))
@@ -210,7 +224,7 @@ def constraint(rng: random.Random) -> dict[str, Any]:
         low = rng.randint(0, 4)
         found |= rng.choice(({"least": low}, {"most": low + 2}, {"least": low, "most": low + rng.randint(0, 3)}))
     if "words" in allowed:
-        found["words"] = rng.sample(("dog", "cat", "left", "no", "yes", "red cat", "image"), k=rng.randint(1, 2))
+        found["words"] = rng.sample(("dog", "cat", "left", "no", "yes", "red cat", "image", "犬"), k=rng.randint(1, 2))
     if "text" in allowed:
         found["text"] = rng.choice(("In this image", "That is all.", "no", "yes", "dog"))
     if "language" in allowed:

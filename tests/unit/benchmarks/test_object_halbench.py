@@ -274,3 +274,8 @@ def test_the_settings_vocabulary_serves_when_the_folder_has_no_table(folder: Pat
 def test_a_single_file_is_refused(folder: Path) -> None:
     with pytest.raises(SettingError, match="benchmarks.*folder"):
         load(folder / "obj_halbench_300_with_image.jsonl")
+
+
+def test_a_judge_is_told_the_objects_and_not_the_table_of_names(tmp_path: Path) -> None:
+    benchmark, questions, _ = load(write_halbench(tmp_path / "halbench"))
+    assert benchmark.known_of(questions[0]) == "bear, bicycle, person"

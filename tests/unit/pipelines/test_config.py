@@ -84,3 +84,15 @@ def test_a_file_may_build_on_a_preset_that_builds_on_another(tmp_path):
 def test_a_value_of_the_wrong_kind_is_named(tmp_path, override, message):
     with pytest.raises(SettingError, match=message):
         config.load(config.AlignConfig, written(tmp_path), "", (override,))
+
+
+@pytest.mark.parametrize("value", ["[", "2026-13-45", "[" * 5_000])
+def test_an_override_that_is_no_yaml_is_named(tmp_path, value):
+    with pytest.raises(SettingError, match=r"setting '--set' is 'evaluation\.limit=.*: expected section\.name=value"):
+        config.load(config.AlignConfig, written(tmp_path), "", (f"evaluation.limit={value}",))
+
+
+def test_a_file_that_is_no_utf8_text_is_named(tmp_path):
+    (tmp_path / "latin.yaml").write_bytes("title: Größe\n".encode("latin-1"))
+    with pytest.raises(SettingError, match=r"'--config' is .*latin\.yaml'.*UTF-8"):
+        config.load(config.AlignConfig, str(tmp_path / "latin.yaml"))

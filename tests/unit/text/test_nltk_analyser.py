@@ -100,3 +100,16 @@ def test_wordnet_comes_from_nltk_data_or_the_system(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("groundtune.text.nltk_analyser.SYSTEM_WORDNET", tmp_path / "none")
     with pytest.raises(SettingError, match=r"setting 'wordnet'.*wordnet-base"):
         load_analyser("nltk")
+
+
+def test_the_official_vectors_are_known_by_the_pipelines_own_name_and_not_its_folders(
+    data: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("spacy")
+    from tests.unit.text.tiny_vectors import write_vectors
+
+    downloaded = write_vectors(tmp_path / "3f2a9c", {"dog": [1.0, 0.0]}, "core_web_lg")  # as from s3://
+    other = write_vectors(tmp_path / "en_core_web_lg", {"dog": [1.0, 0.0]}, "core_web_md")
+    assert load(data, similarity_model=downloaded).official
+    assert not load(data, similarity_model=other).official
+    assert not load(data).official

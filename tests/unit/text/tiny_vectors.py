@@ -8,8 +8,9 @@ import numpy as np
 import spacy
 
 
-def write_vectors(folder: Path, vectors: Mapping[str, Sequence[float]]) -> str:
-    pipeline = spacy.blank("en")
+def write_vectors(folder: Path, vectors: Mapping[str, Sequence[float]], name: str = "") -> str:
+    """name: what the pipeline calls itself behind its language, "" as spaCy names it."""
+    pipeline = spacy.blank("en", meta={"name": name} if name else {})
     for word, vector in vectors.items():
         pipeline.vocab.set_vector(word, np.array(vector, np.float32))
     pipeline.to_disk(folder)

@@ -1,5 +1,8 @@
 """Promises of reading a yes or a no out of the next token."""
 
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -50,3 +53,11 @@ def test_a_tokenizer_that_starts_yes_and_no_alike_is_refused(llava):
     reader = PrefixChecker(llava.processor, tokenizer, llava.family, llava.config)
     with pytest.raises(CheckpointError, match="starts yes and no alike"):
         yes_no_tokens(reader, "A A ")
+
+
+def test_a_model_whose_numbers_are_not_finite_is_refused_by_the_record(llava):
+    model = copy.deepcopy(llava.model)
+    model.get_output_embeddings().weight.data.fill_(float("nan"))
+    prefixes = [encode_prefix(llava, "pope/7", "Is there a cat?", picture(0))]
+    with pytest.raises(CheckpointError, match=r'id="pope/7".*is nan, expected a finite number'):
+        p_yes(replace(llava, model=model), prefixes)

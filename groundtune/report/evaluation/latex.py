@@ -74,7 +74,8 @@ def _preference(preference: Preference) -> str:
     judge = "; ".join(f"{name}: {value}" for name, value in preference.judge[:3])
     caption = (
         f"Preference by a judge. {preference.tally} {preference.bias} Ranges are "
-        f"{preference.interval:.0%} bootstrap intervals over pictures; each pair was judged in both orders, ties count half. {judge}."
+        f"{preference.interval:.0%} bootstrap intervals over pictures; each pair was judged in both orders, "
+        f"ties count half. {judge}."
     )
     return _environment(["", "", "$p$"], rows, caption, "preference")
 

@@ -69,7 +69,10 @@ class Preference:
         if place is None or place["low"] <= 0.5 <= place["high"]:
             return ""
         favoured = "first" if place["low"] > 0.5 else "second"
-        return f"The judge favours whichever answer stands {favoured}; asking in both orders evens that out."
+        return (
+            f"The judge favours whichever answer stands {favoured}: asking in both orders evens that out, at the price "
+            "of a win rate nearer to 50 % than the answers deserve."
+        )
 
     @property
     def tally(self) -> str:
@@ -147,7 +150,10 @@ def _rates(results: Mapping[str, Any], names: tuple[str, str]) -> list[Rate]:
     said = {
         "win_rate": (f"win rate of {names[1]}", "each pair judged in both orders, ties half; 50 % is no preference"),
         "flipped": ("verdict changes with the order", "of the judged pairs; 0 % for a judge that never does"),
-        "first_place": ("first place wins", "of the verdicts for one answer; 50 % when the place does not matter"),
+        "first_place": (
+            "first place wins",
+            "of the verdicts that prefer one answer; 50 % when the place does not matter",
+        ),
     }
     return [
         Rate(

@@ -21,6 +21,9 @@ _CHANGES = {
     (True, True): "right before and after",
 }
 _SINGLE = {(True,): "right", (False,): "wrong"}
+# Parts of a truth that has several, in words; the table that a judge's names are looked up in is none of the truth.
+_PARTS = {"gt_answer": "reference answer", "image_content": "in the picture", "objects": "in the picture"}
+_NO_TRUTH = ("names",)
 _JUDGED = "rated by the judge"
 _OPEN = "not judged"
 
@@ -123,13 +126,18 @@ def _note(row: Row) -> str:
 
 
 def _plain(text: str) -> str:
-    """JSON in words: ["dog","plate"] as "dog, plate"; other text as it is."""
+    """JSON in words: ["dog","plate"] as "dog, plate", {"gt_answer":"No."} as "reference answer: No."; other text as it
+    is."""
     if not text.startswith(("[", "{")):
         return text
     try:
-        return text_of(json.loads(text)) or "nothing"
+        value = json.loads(text)
     except ValueError:
         return text
+    if isinstance(value, dict):
+        parts = {key: text_of(part) for key, part in value.items() if key not in _NO_TRUTH}
+        return "; ".join(f"{_PARTS.get(key, key.replace('_', ' '))}: {part}" for key, part in parts.items() if part)
+    return text_of(value) or "nothing"
 
 
 def _short(text: str, most: int = 120) -> str:

@@ -33,7 +33,7 @@ def judge_warning(models: Sequence[Evaluated]) -> str:
         if one and two and one != two:
             return (
                 f"The judge was not the same: the server gave the {what} {one} for {models[0].name} and {two} for "
-                f"{models[1].name}. Differences between judged figures may be the judge's."
+                f"{models[1].name}. Differences between judged figures may be the judge’s."
             )
     return ""
 

@@ -73,8 +73,9 @@ def _preference(preference: Preference) -> str:
     rows = [[escape(rate.name), _estimate(rate.value, rate.span), escape(rate.p) or "--"] for rate in preference.rates]
     judge = "; ".join(f"{name}: {value}" for name, value in preference.judge[:3])
     caption = (
-        f"Preference by a judge. {preference.tally} Ranges are {preference.interval:.0%} bootstrap intervals over "
-        f"pictures; each pair was judged in both orders, ties count half. {judge}."
+        f"Preference by a judge. {preference.tally} {preference.bias} Ranges are "
+        f"{preference.interval:.0%} bootstrap intervals over pictures; each pair was judged in both orders, "
+        f"ties count half. {judge}."
     )
     return _environment(["", "", "$p$"], rows, caption, "preference")
 

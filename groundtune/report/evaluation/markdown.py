@@ -85,9 +85,9 @@ def _preference(preference: Preference) -> str:
     for rate in preference.rates:
         rows.append([inline(rate.name), f"{rate.value} ({rate.span})", rate.p.replace("<", "&lt;") or "–"])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    judge = "; ".join(f"{name}: {value}" for name, value in preference.judge)
-    text = f"### Preference by a judge\n\n{inline(preference.sentence)} {inline(preference.tally)}"
-    return "\n\n".join([text, *([table] if preference.rates else []), inline(judge)])
+    judge = "\n".join(f"- {inline(name)}: {inline(value)}" for name, value in preference.judge)
+    text = inline(f"{preference.sentence} {preference.tally} {preference.bias}")
+    return "\n\n".join(["### Preference by a judge", text, *([table] if preference.rates else []), judge])
 
 
 def _published(table: PublishedTable) -> str:

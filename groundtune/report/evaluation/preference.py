@@ -33,10 +33,12 @@ class Rate:
 @dataclass(frozen=True)
 class Preference:
     """models: names of base and aligned. win_rate: {"value", "low", "high", "p"}, None when no pair was judged.
-    rates: the win rate, then what it hangs on. judge: who judged. interval: coverage."""
+    first_place: {"value", "low", "high"}, share of the decided verdicts that went to the first answer. rates: the win
+    rate, then what it hangs on. judge: who judged. interval: coverage."""
 
     models: tuple[str, str]
     win_rate: Mapping[str, float] | None
+    first_place: Mapping[str, float] | None
     rates: list[Rate]
     counts: Mapping[str, int]
     judge: list[tuple[str, str]]
@@ -61,17 +63,33 @@ class Preference:
         }.get(self.verdict, f"The judge shows no clear preference between {base} and {aligned}.")
 
     @property
+    def bias(self) -> str:
+        """A sentence when the place of an answer clearly mattered to the judge, else ""."""
+        place = self.first_place
+        if place is None or place["low"] <= 0.5 <= place["high"]:
+            return ""
+        favoured = "first" if place["low"] > 0.5 else "second"
+        return (
+            f"The judge favours whichever answer stands {favoured}: asking in both orders evens that out, at the price "
+            "of a win rate nearer to 50 % than the answers deserve."
+        )
+
+    @property
     def tally(self) -> str:
-        """ "40 pairs: 25 for aligned, 10 ties, 5 for base; 3 ties were equal answers, which nobody was asked about"."""
+        """ "40 pairs: 25 for aligned, 10 ties, 5 for base." and what there is to add."""
         base, aligned = self.models
-        text = wording.plural(self.counts["pairs"], "pair")
-        text += f": {self.counts['wins']:,} for {aligned}, {wording.plural(self.counts['ties'], 'tie')}, "
-        text += f"{self.counts['losses']:,} for {base}"
-        if self.counts["identical"]:
-            text += f"; {self.counts['identical']:,} of the ties are equal answers, which the judge was not asked about"
-        if self.counts["unjudged"]:
-            text += f"; {self.counts['unjudged']:,} without a readable verdict, in no rate"
-        return f"{text}."
+        wins, ties, losses = (self.counts[name] for name in ("wins", "ties", "losses"))
+        counted = f"{wins:,} for {aligned}, {wording.plural(ties, 'tie')}, {losses:,} for {base}"
+        return f"{wording.plural(self.counts['pairs'], 'pair')}: {counted}. {self.note}".strip()
+
+    @property
+    def note(self) -> str:
+        """What the three counts do not tell, "" for nothing."""
+        same, unjudged = self.counts["identical"], self.counts["unjudged"]
+        notes = [f"{same:,} of the ties are equal answers, which the judge was not asked about."] if same else []
+        if unjudged:
+            notes.append(f"{wording.plural(unjudged, 'pair')} without a readable verdict, in no rate.")
+        return " ".join(notes)
 
 
 def preference_of(
@@ -88,12 +106,13 @@ def preference_of(
         ("judge, asked for", text_of(identity.get("judge") or "unknown")),
         *judge_entries({**identity.get("served", {}), **results.get("usage", {})}),
         ("prompt", str(identity.get("prompt", ""))),
-        ("told of the picture", "what the benchmark's truth says" if identity.get("with_reference") else "nothing"),
+        ("told of the picture", "what the benchmark’s truth says" if identity.get("with_reference") else "nothing"),
     ]
     store = ImageStore(images_root, attached=(base or model).files)
     return Preference(
         models=names,
         win_rate=results.get("win_rate"),
+        first_place=results.get("first_place"),
         rates=_rates(results, names),
         counts={name: int(results[name]) for name in ("pairs", "judged", "unjudged", "identical")}
         | {name: int(results[name]) for name in ("wins", "ties", "losses")},
@@ -131,7 +150,10 @@ def _rates(results: Mapping[str, Any], names: tuple[str, str]) -> list[Rate]:
     said = {
         "win_rate": (f"win rate of {names[1]}", "each pair judged in both orders, ties half; 50 % is no preference"),
         "flipped": ("verdict changes with the order", "of the judged pairs; 0 % for a judge that never does"),
-        "first_place": ("first place wins", "of the verdicts for one answer; 50 % when the place does not matter"),
+        "first_place": (
+            "first place wins",
+            "of the verdicts that prefer one answer; 50 % when the place does not matter",
+        ),
     }
     return [
         Rate(

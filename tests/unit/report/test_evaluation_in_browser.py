@@ -8,6 +8,7 @@ import pytest
 from groundtune.artifacts import read_artifact
 from groundtune.report.evaluation_page import write_evaluation
 from tests.browser import Page, chromium
+from tests.unit.report.preferences import judged
 from tests.unit.report.runs import build
 
 
@@ -21,7 +22,8 @@ def browser() -> Iterator[Page]:
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = build(tmp_path_factory.mktemp("run") / "a")
     base, aligned = (read_artifact(str(p), "answers") for p in (run.paths.base_answers, run.paths.aligned_answers))
-    write_evaluation(base, aligned, run.root / "evaluation.html", run.images_root)
+    pairwise = judged(base, aligned, run.root / "pairwise")
+    write_evaluation(base, aligned, run.root / "evaluation.html", run.images_root, pairwise=pairwise)
     return run.root / "evaluation.html"
 
 

@@ -58,7 +58,7 @@ def run(
             2 * count,
             results=lambda made: {
                 **figures_of(made.rows(), resampling),
-                "identity": {**settings, "served": asked.served},
+                "identity": {**settings, "served": asked.served, "interval": resampling.interval},
                 "usage": asked.usage,
             },
         )

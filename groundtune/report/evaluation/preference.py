@@ -7,7 +7,6 @@ from typing import Any
 from markupsafe import Markup
 
 from groundtune.artifacts import Artifact
-from groundtune.benchmarks.preference import RESAMPLING
 from groundtune.errors import ArtifactError
 from groundtune.images import ImageStore
 from groundtune.report import wording
@@ -101,7 +100,7 @@ def preference_of(
     """
     _check(pairwise, base, model)
     results = pairwise.results
-    identity = results.get("identity", {})
+    identity = results["identity"]
     judge = [
         ("judge, asked for", text_of(identity.get("judge") or "unknown")),
         *judge_entries({**identity.get("served", {}), **results.get("usage", {})}),
@@ -118,7 +117,7 @@ def preference_of(
         | {name: int(results[name]) for name in ("wins", "ties", "losses")},
         judge=judge,
         examples=judged_pairs(pairwise, model, store, names),
-        interval=RESAMPLING.interval,
+        interval=identity["interval"],
     )
 
 

@@ -133,7 +133,8 @@ def test_a_prompt_in_the_folder_replaces_ours_and_changes_the_identity(tmp_path:
     assert theirs.identity()["judge_prompt"].startswith("sha256 ")
     row = {"benchmark": "mmhal", "question_id": "1", "image": "i", "question": questions[1].text, "kind": "open"}
     row |= {"truth": questions[1].truth_text, "category": "adversarial", "answer": "Tea.", "parsed": "", "rating": ""}
-    (message,) = MmHal("mmhal").judge_messages(MmHal("mmhal").answered({**row, "p_yes": None}))
+    row |= {"p_yes": None, "answered_by": "generation"}
+    (message,) = MmHal("mmhal").judge_messages(MmHal("mmhal").answered(row))
     assert message["content"] == "Cup, Table | What stands on table 1? | A cup stands on table 1. | Tea. | {braces} {}"
     assert "judge_prompt" not in plain[0].truth
     (folder / "judge_prompt.txt").write_text("{question} {gt_answer} {model_answer}")

@@ -112,7 +112,7 @@ def test_judgements_without_a_verdict_are_shown_as_such(
     run: FakeRun, models: tuple[Artifact, Artifact], pairwise: Artifact
 ) -> None:
     counts = dict.fromkeys(("pairs", "judged", "unjudged", "identical", "wins", "ties", "losses"), 0)
-    results = {**counts, "pairs": 3, "unjudged": 3}
+    results = {**counts, "pairs": 3, "unjudged": 3, "identity": pairwise.results["identity"]}
     bare = replace(pairwise, manifest=pairwise.manifest | {"results": results})
     page, summary, tables = texts_of(run, *models, pairwise=bare)
     assert "No pair got a verdict" in page and "No pair got a verdict" in summary

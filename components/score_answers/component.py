@@ -15,8 +15,8 @@ def score_answers(
     metrics: dsl.Output[dsl.Metrics],
 ):
     """Metrics with confidence intervals and the identity of every score, for the model and for its baseline."""
-    from groundtune.benchmarks import joining
+    from groundtune.benchmarks import contestants
 
-    made = joining.run_contestants([part.path for part in answers], evaluation.path, judge, metrics.path)
+    made = contestants.run([part.path for part in answers], evaluation.path, judge, metrics.path)
     evaluation.metadata.update(made.card)
     metrics.metadata.update(made.scalars)

@@ -1,28 +1,24 @@
-"""score_answers: the slices of an evaluation come together, are judged where a judge is needed, and scored."""
+"""The slices of one model's answers come together, are judged where a judge is needed, and scored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from groundtune import tracking
 from groundtune.artifact_writing import ArtifactWriter
-from groundtune.artifacts import Artifact, Row, flat_scalars, parts_of, read_artifact, write_scalars
-from groundtune.benchmarks import preference
+from groundtune.artifacts import Artifact, Row, parts_of, read_artifact
 from groundtune.benchmarks.judge import Judge, load_judge
 from groundtune.benchmarks.judging import judged_rows
-from groundtune.benchmarks.pairwise import has_pairs
 from groundtune.benchmarks.registry import benchmark_named
-from groundtune.benchmarks.results import resampling_of, results_of_artifact, say_results
-from groundtune.benchmarks.slices import BASELINE, MODEL, benchmark_of
+from groundtune.benchmarks.results import results_of_artifact, say_results
+from groundtune.benchmarks.slices import benchmark_of
 from groundtune.digests import digest_of
 from groundtune.errors import ArtifactError
 from groundtune.images import ATTACHED
-from groundtune.progress import Progress, say
+from groundtune.progress import Progress
 from groundtune.settings import EvaluationSettings, JudgeSettings
 
 STAGE = "score_answers"
-PAIRWISE = "pairwise"
 
 
 def run(
@@ -74,62 +70,6 @@ def run(
         log.metrics(artifact.scalars)
         log.output(artifact.digest)
         return artifact
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """The scored answers of each contestant (slices.MODEL, slices.BASELINE), and the judge's preference among them."""
-
-    answers: dict[str, Artifact]
-    pairwise: Artifact | None = None
-
-    @property
-    def card(self) -> dict[str, Any]:
-        """What a UI shows."""
-        return {name: artifact.card for name, artifact in self._all.items()}
-
-    @property
-    def scalars(self) -> dict[str, float]:
-        """Flat figures: the model's by their names, another contestant's behind its own."""
-        return flat_scalars(
-            {
-                **self.answers[MODEL].results,
-                **{name: artifact.results for name, artifact in self._all.items() if name != MODEL},
-            }
-        )
-
-    @property
-    def _all(self) -> dict[str, Artifact]:
-        return self.answers | ({PAIRWISE: self.pairwise} if self.pairwise else {})
-
-
-def run_contestants(
-    slices: Sequence[str | Path],
-    out: str | Path,
-    judge: JudgeSettings | Mapping[str, Any] | None = None,
-    metrics: str | Path = "",
-) -> Evaluated:
-    """`run` for each model whose slices are there, into <out>/<contestant>; with a baseline and a judge, which answers
-    the judge prefers, into <out>/pairwise. metrics: file for the figures, or ""."""
-    groups: dict[str, list[str | Path]] = {}
-    for path in slices:
-        contestant = read_artifact(path, "answers").manifest["extra"].get("contestant", MODEL)
-        groups.setdefault(contestant, []).append(path)
-    if MODEL not in groups:
-        raise ArtifactError(f"{STAGE}: no slice of the {MODEL}'s answers")
-    answers = {name: run(paths, Path(out) / name, judge) for name, paths in sorted(groups.items())}
-    pairwise = None
-    if BASELINE in answers and JudgeSettings.of(judge, "judge").base_url and has_pairs(answers[MODEL]):
-        resampling = resampling_of(EvaluationSettings.from_mapping(answers[MODEL].settings))
-        base, aligned, target = (Path(out) / name for name in (BASELINE, MODEL, PAIRWISE))
-        try:
-            pairwise = preference.run(base, aligned, target, judge or {}, resampling=resampling)
-        except ArtifactError as error:  # a question that one of them could not be asked: the scores stand
-            say(STAGE, f"no preference by the judge: {error}")
-    made = Evaluated(answers, pairwise)
-    if metrics:
-        write_scalars(made.scalars, metrics)
-    return made
 
 
 def _ordered(parts: list[Artifact]) -> list[Artifact]:

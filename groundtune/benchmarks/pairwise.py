@@ -7,10 +7,10 @@ from typing import Any
 
 from groundtune.artifacts import Artifact
 from groundtune.benchmarks.judge import JudgeRequest
-from groundtune.benchmarks.judge_prompts import fill
 from groundtune.benchmarks.question import Answered, Question
 from groundtune.benchmarks.registry import benchmark_named
 from groundtune.benchmarks.results import answers_by_benchmark
+from groundtune.benchmarks.suite.judge_prompts import fill
 from groundtune.errors import ArtifactError
 
 KINDS = ("caption", "open")  # answers that people can prefer; a yes or a no is right or wrong

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from groundtune.benchmarks.amber.benchmark import Amber
-from groundtune.benchmarks.chair import Chair
-from groundtune.benchmarks.instruction_following.benchmark import InstructionFollowing
-from groundtune.benchmarks.llava_bench import LlavaBench
-from groundtune.benchmarks.mme import Mme
-from groundtune.benchmarks.mmhal import MmHal
-from groundtune.benchmarks.object_halbench import ObjectHalbench
-from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question import Benchmark
+from groundtune.benchmarks.suite.amber.benchmark import Amber
+from groundtune.benchmarks.suite.chair import Chair
+from groundtune.benchmarks.suite.instruction_following.benchmark import InstructionFollowing
+from groundtune.benchmarks.suite.llava_bench import LlavaBench
+from groundtune.benchmarks.suite.mme import Mme
+from groundtune.benchmarks.suite.mmhal import MmHal
+from groundtune.benchmarks.suite.object_halbench import ObjectHalbench
+from groundtune.benchmarks.suite.pope import Pope
 from groundtune.benchmarks.tools import NO_TOOLS, Tools
 from groundtune.errors import SettingError
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from groundtune import tracking
 from groundtune.artifacts import read_artifact
+from groundtune.benchmarks.contestants import PAIRWISE
 from groundtune.benchmarks.human_preference.sheet import write_sheet
-from groundtune.benchmarks.joining import PAIRWISE
 from groundtune.benchmarks.slices import BASELINE, MODEL
 from groundtune.errors import ArtifactError, RecordError, StorageError
 from groundtune.progress import say

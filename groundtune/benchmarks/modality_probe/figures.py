@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundtune.artifacts import Row
 from groundtune.benchmarks.modality_probe.views import ALTERED, REGION
-from groundtune.benchmarks.pope import official_reading
+from groundtune.benchmarks.suite.pope import official_reading
 from groundtune.candidates.meaning import content_words
 
 Value = Callable[[Row], float | None]

@@ -7,8 +7,8 @@ from PIL import Image
 
 from groundtune.artifact_writing import ArtifactWriter
 from groundtune.artifacts import Artifact
-from groundtune.benchmarks.mmhal import TYPES
 from groundtune.benchmarks.question import Answered, Benchmark, Question, row_of
+from groundtune.benchmarks.suite.mmhal import TYPES
 
 
 def write_mmhal(folder: Path, count: int = 10) -> Path:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.benchmarks.pope import Pope
 from groundtune.benchmarks.question_files import QuestionFiles
+from groundtune.benchmarks.suite.pope import Pope
 from groundtune.errors import RecordError, SettingError
 
 LINE = '{"question_id": %s, "image": "a.jpg", "text": "%s", "label": "no"}\n'

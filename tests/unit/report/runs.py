@@ -11,9 +11,9 @@ from typing import Any
 from groundtune.artifact_writing import ArtifactWriter, reject
 from groundtune.artifacts import Artifact, Row
 from groundtune.benchmarks.bootstrap import Resampling
-from groundtune.benchmarks.pope import official_reading
 from groundtune.benchmarks.question import Answered, Question, row_of
 from groundtune.benchmarks.results import answers_by_benchmark, results_of
+from groundtune.benchmarks.suite.pope import official_reading
 from groundtune.demo.captions import CAPTION_PROMPTS, caption, true_claims
 from groundtune.demo.claims import Claim, corrupt, holds
 from groundtune.demo.draw import render

@@ -9,7 +9,7 @@ import pytest
 
 from groundtune import tracking
 from groundtune.artifacts import Artifact, read_artifact
-from groundtune.benchmarks.joining import PAIRWISE
+from groundtune.benchmarks.contestants import PAIRWISE
 from groundtune.benchmarks.slices import BASELINE, MODEL
 from groundtune.errors import ArtifactError
 from groundtune.report import evaluation_stage

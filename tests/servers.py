@@ -183,6 +183,8 @@ def s3_server(folder: Path | None = None) -> Iterator[S3Server]:
             "-s3",
             "-s3.autoCreateBucket=false",  # as every other store: a mistyped bucket is an error
             f"-s3.port={port}",
+            "-s3.port.iceberg=0",  # catalogs that nobody asks, at ports that a second store would want as well
+            "-s3.port.lance=0",
             f"-s3.config={root / 's3.json'}",
             f"-master.port={free_port()}",
             f"-volume.port={free_port()}",

@@ -1,4 +1,4 @@
-"""compare_pairwise: the aligned model's win rate against the base model by a judge, both orders, ties counted half.
+"""The aligned model's win rate against the base model by a judge, both orders, ties counted half.
 
 Ours (Human Pref. Score is not defined publicly). Judges favour a place, so each pair is asked in both orders; how often
 the verdict flips with the order is reported beside the rate.
@@ -39,7 +39,12 @@ def run(
     resampling: Resampling = RESAMPLING,
 ) -> Artifact:
     """Judge two `answers` artifacts of the same questions; writes `judgements`, two rows a question, the figures of
-    `figures_of` in the manifest. Arguments and errors as in `compare_pairwise`; SettingError without a judge."""
+    `figures_of` in the manifest.
+
+    with_reference: tell the judge what the benchmark's truth says of the picture; off, it sees the answers only.
+    Raises SettingError without a judge, ArtifactError when the two were not asked the same, JudgeError when verdicts
+    cannot be had.
+    """
     asked = load_judge(JudgeSettings.of(judge, "judge"))
     if asked is None:
         raise SettingError("judge.base_url", "", f"the judge's address; {NO_JUDGE}")
@@ -65,25 +70,6 @@ def run(
         log.metrics(artifact.scalars)
         log.output(artifact.digest)
         return artifact
-
-
-def compare_pairwise(
-    base: Artifact,
-    aligned: Artifact,
-    judge: Judge,
-    resampling: Resampling = RESAMPLING,
-    *,
-    with_reference: bool = True,
-) -> dict[str, Any]:
-    """The figures alone (`figures_of`), with the judge's identity and usage; nothing is written.
-
-    with_reference: tell the judge what the benchmark's truth says of the picture; off, it sees the answers only.
-    Raises ArtifactError when the two were not asked the same, JudgeError when verdicts cannot be had.
-    """
-    pairs = pairs_of(base, aligned, with_reference=with_reference)
-    figures = figures_of(judgements(pairs, judge), resampling)
-    identity = {"judge": judge.identity, "prompt": PROMPT_NAME, "with_reference": with_reference}
-    return {**figures, "identity": {**identity, "served": judge.served}, "usage": judge.usage}
 
 
 def judgements(pairs: Iterable[Pair], judge: Judge) -> Iterator[Row]:

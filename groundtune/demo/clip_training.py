@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,7 @@ from groundtune.demo.corpus import (
     image_claims,
     truth_table,
 )
-from groundtune.demo.schedule import cosine_schedule, save_folder
+from groundtune.demo.schedule import cosine_schedule
 from groundtune.demo.vocabulary import TEXT_POSITIONS, build_tokenizer
 from groundtune.demo.world import COLOURS, KINDS
 
@@ -156,7 +155,3 @@ def _patch_loss(found: torch.Tensor, data: SceneArrays, rows: np.ndarray) -> tor
     label, counts = torch.from_numpy(cover > 0.4), torch.from_numpy((cover > 0.4) | (cover < 0.1))
     loss = F.binary_cross_entropy_with_logits(found, label.float(), reduction="none")
     return 0.5 * loss[label].mean() + 0.5 * loss[counts & ~label].mean()
-
-
-def save_clip(model: CLIPModel, processor: CLIPProcessor, folder: Path) -> None:
-    save_folder(model, processor, folder)

@@ -15,7 +15,7 @@ from groundtune.tracking.delivery import Delivery
 from groundtune.tracking.redaction import scrub
 from groundtune.tracking.stage_run import MlflowRun, StageRun, stage
 
-__all__ = ["StageRun", "check", "enabled", "report", "scrub", "stage", "summary"]
+__all__ = ["StageRun", "check", "enabled", "scrub", "stage", "summary"]
 
 _CHECK_TIMEOUT, _CHECK_RETRIES = 4, 1  # seconds a request, repeats: an answer, or an error, within about 10 s
 
@@ -73,8 +73,3 @@ def summary(metrics: Mapping[str, Any], artifacts: Sequence[Path] = ()) -> None:
     if alone:
         delivery.send(lambda: client.set_terminated(run_id))
     delivery.close()
-
-
-def report(html: Path, metrics: Mapping[str, Any]) -> None:
-    """The run's HTML page and its headline figures, on the pipeline's parent run."""
-    summary(metrics, [html])

@@ -88,7 +88,7 @@ def test_the_summary_goes_on_the_parent_once(pipeline: str, tmp_path: Path) -> N
     with tracking.stage("evaluate", {}):
         pass
     for _ in range(2):  # the report stage was retried
-        tracking.report(page, {"pope": {"f1": 0.81}, "chair_i": 0.12})
+        tracking.summary({"pope": {"f1": 0.81}, "chair_i": 0.12}, [page])
     (parent,), _ = runs_of(pipeline)
     assert parent.data.metrics == {"pope.f1": 0.81, "chair_i": 0.12}
     assert history(parent, "pope.f1") == [(0, 0.81)]
@@ -353,5 +353,5 @@ def test_a_bare_database_file_needs_no_server_and_keeps_its_files_beside_it(
     page.write_text("<p>report</p>")
     with tracking.stage("evaluate", {}):
         pass
-    tracking.report(page, {"f1": 0.8})
+    tracking.summary({"f1": 0.8}, [page])
     assert len(list((tmp_path / "mlflow.artifacts").rglob("report.html"))) == 1

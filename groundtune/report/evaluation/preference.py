@@ -139,7 +139,7 @@ def _check(pairwise: Artifact, base: Artifact | None, model: Artifact) -> None:
         if one is not None and judged != one.digest:
             raise ArtifactError(
                 f"{pairwise.path}: prefers among other answers than {one.path}: its {name} is {judged}, expected "
-                f"{one.digest}; judge these answers (compare_pairwise)"
+                f"{one.digest}; judge these answers"
             )
 
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from groundtune.artifacts import Artifact, read_artifact
 from groundtune.benchmarks.bootstrap import Resampling
-from groundtune.benchmarks.judge import load_judge
 from groundtune.benchmarks.pairwise import PROMPT, model_of, pairs_of, read_winner
-from groundtune.benchmarks.preference import compare_pairwise, figures_of, run
+from groundtune.benchmarks.preference import figures_of, run
 from groundtune.benchmarks.question import Question
 from groundtune.errors import ArtifactError, JudgeError, SettingError
+from groundtune.settings import JudgeSettings
 from tests.scripted_judge import Asked, Say, scripted_judge
 from tests.unit.benchmarks.judge.requests import settings_of
 from tests.unit.benchmarks.judged_worlds import write_answers
@@ -74,10 +75,14 @@ def test_a_win_is_of_a_model_whatever_its_place() -> None:
     assert [model_of(word, "aligned_first") for word in ("A", "B", "tie", "")] == ["aligned", "base", "tie", ""]
 
 
+def preferred(base: Artifact, aligned: Artifact, judge: JudgeSettings, out: Path) -> dict[str, Any]:
+    return run(base.path, aligned.path, out, judge, resampling=FEW).results
+
+
 def test_a_judge_that_always_prefers_one_model_gives_it_every_pair(tmp_path: Path) -> None:
     base, aligned = two_evaluations(tmp_path)
     with scripted_judge(lambda asked, before: prefers("aligned")(asked)) as server:
-        found = compare_pairwise(base, aligned, load_judge(settings_of(server, tmp_path / "cache")), FEW)
+        found = preferred(base, aligned, settings_of(server, tmp_path / "cache"), tmp_path / "out")
         assert len(server.asked) == 64, "32 captions in both orders, no yes/no question"
     assert found["win_rate"]["value"] == found["win_rate"]["low"] == found["win_rate"]["high"] == 1.0
     assert found["win_rate"]["p"] < 0.02
@@ -89,7 +94,7 @@ def test_a_judge_that_always_prefers_one_model_gives_it_every_pair(tmp_path: Pat
 def test_a_judge_that_always_prefers_the_first_place_gives_half_and_is_found_out(tmp_path: Path) -> None:
     base, aligned = two_evaluations(tmp_path)
     with scripted_judge(Say("Winner: A")) as server:
-        found = compare_pairwise(base, aligned, load_judge(settings_of(server, tmp_path / "cache")), FEW)
+        found = preferred(base, aligned, settings_of(server, tmp_path / "cache"), tmp_path / "out")
     assert found["win_rate"]["value"] == 0.5 and found["win_rate"]["p"] > 0.9
     assert found["flipped"]["value"] == 1.0 and found["first_place"]["value"] == 1.0
     assert (found["wins"], found["ties"], found["losses"]) == (0, 32, 0)
@@ -102,8 +107,9 @@ def test_swapping_the_models_mirrors_the_win_rate(tmp_path: Path) -> None:
 
     base, aligned = two_evaluations(tmp_path)
     with scripted_judge(script) as server:
-        judge = load_judge(settings_of(server, tmp_path / "cache"))
-        one, two = compare_pairwise(base, aligned, judge, FEW), compare_pairwise(aligned, base, judge, FEW)
+        judge = settings_of(server, tmp_path / "cache")
+        one = preferred(base, aligned, judge, tmp_path / "one")
+        two = preferred(aligned, base, judge, tmp_path / "two")
     assert one["win_rate"]["value"] == pytest.approx(1.0 - two["win_rate"]["value"])
     assert one["win_rate"]["low"] < one["win_rate"]["value"] < one["win_rate"]["high"]
     assert one["win_rate"]["p"] == two["win_rate"]["p"]

@@ -45,6 +45,10 @@ class Endpoint:
             request.headers["Authorization"] = f"Bearer {self._key}"
         return request
 
+    @property
+    def has_key(self) -> bool:
+        return bool(self._key)
+
     def without_key(self, text: str) -> str:
         """A server may quote the key it refuses; nothing of it goes into an error, a log or the cache."""
         return text.replace(self._key, HIDDEN) if self._key else text

@@ -13,7 +13,7 @@ _ABBREVIATIONS = frozenset(
 _LONGEST = 12  # characters that tell whether an abbreviation stands at the end
 _BULLET = re.compile(r"\s*[-*+•–]\s+\S")
 _NUMBERED = re.compile(r"\s*(\d+)[.)]\s+\S")
-_FENCE = re.compile(r"\s*```(?:json|JSON)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+_FENCES = ("```", "```json", "```JSON")
 
 
 def words(text: str) -> list[str]:
@@ -54,12 +54,16 @@ def numbered_items(text: str) -> list[str]:
 
 def json_value(text: str) -> Any:
     """The JSON object or list that the answer is, in a fence or not; None when it is anything else."""
-    fenced = _FENCE.fullmatch(text)
     try:
-        value = json.loads(fenced[1] if fenced else text, parse_constant=_refuse)
+        value = json.loads(_unfenced(text.strip()), parse_constant=_refuse)
     except (ValueError, RecursionError):  # not JSON, NaN, a number of thousands of digits, nested too deep
         return None
     return value if isinstance(value, (dict, list)) else None
+
+
+def _unfenced(text: str) -> str:
+    first, _, rest = text.partition("\n")
+    return rest.removesuffix("```") if first.rstrip() in _FENCES and rest.endswith("```") else text
 
 
 def _is_abbreviated(end: str) -> bool:

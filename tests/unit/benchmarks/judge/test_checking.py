@@ -36,6 +36,24 @@ def test_without_a_list_that_names_the_model_one_token_decides(models: Say, tmp_
             check(settings_of(server, tmp_path))
 
 
+def test_a_list_that_anybody_may_read_says_nothing_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_JUDGE_KEY", "sk-wrong-one")
+    refusal = Say(status=401, body=b'{"error": {"message": "no such key"}}')
+    with scripted_judge(refusal, KNOWN) as server:
+        with pytest.raises(JudgeError, match=r"judge\.api_key_variable"):
+            check(settings_of(server, tmp_path, api_key_variable="MY_JUDGE_KEY"))
+        assert len(server.asked) == 1
+
+
+def test_a_list_that_drips_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("groundtune.benchmarks.judge.checking._SOON", 0.5)
+    began = time.monotonic()
+    with scripted_judge(Say("Yes"), Say(body=b" " * 200, drip=0.05)) as server:
+        check(settings_of(server, tmp_path))
+        assert len(server.asked) == 1, "one token of chat decides instead"
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_names_its_variable(status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_JUDGE_KEY", "sk-wrong-one")

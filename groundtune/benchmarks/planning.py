@@ -7,9 +7,9 @@ from groundtune import storage, tracking
 from groundtune.benchmarks.judge import check as check_judge
 from groundtune.benchmarks.pairwise import KINDS
 from groundtune.benchmarks.question_images import check_images, check_share
-from groundtune.benchmarks.question_set import load_questions
+from groundtune.benchmarks.question_set import QuestionSet, load_questions
 from groundtune.benchmarks.results import NO_JUDGE
-from groundtune.benchmarks.slices import BASELINE, MODEL, item_of, slices_of
+from groundtune.benchmarks.slices import BASELINE, MODEL, benchmark_of, item_of, slices_of
 from groundtune.digests import digest_of
 from groundtune.errors import SettingError
 from groundtune.progress import say
@@ -59,13 +59,19 @@ def run(
     slices = slices_of(asked.questions, settings.questions_per_slice)
     counts = {name: sum(question.benchmark == name for question in asked.questions) for name in asked.benchmarks}
     say(STAGE, ", ".join(f"{name} {count:,} questions" for name, count in counts.items()) + f", {len(images):,} images")
-    parsers = {name: benchmark.identity() for name, benchmark in asked.benchmarks.items()}
-    read = digest_of([asked.digests, images, parsers])
+    read = {name: _read_of(name, asked, images) for name in asked.benchmarks}
     return [
-        item_of(contestant, name, digest_of([digests[contestant], read]))
+        item_of(contestant, name, digest_of([digests[contestant], read[benchmark_of(name)]]))
         for contestant in contestants
         for name in slices
     ]
+
+
+def _read_of(name: str, asked: QuestionSet, images: Mapping[str, str]) -> list[Any]:
+    """All that decides a benchmark's answers beside the model: another benchmark's new image changes nothing here."""
+    references = {question.image for question in asked.questions if question.benchmark == name}
+    files = [asked.digests.get(key, "") for key in (f"benchmark {name}", "vocabulary")]
+    return [files, {image: images.get(image, "") for image in references}, asked.benchmarks[name].identity()]
 
 
 def _digests(model: str, adapter: str) -> list[str]:

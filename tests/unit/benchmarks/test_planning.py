@@ -41,6 +41,10 @@ def test_every_slice_of_every_contestant_is_an_item_that_follows_what_it_reads(
     assert [contestant_and_slice(item)[0] for item in both] == ["model"] * 5 + ["baseline"] * 5
     assert both[5:] == [item.replace("model", "baseline") for item in alone], "the same bytes, the same item"
     assert not set(both[:5]) & set(alone), "another adapter, another item"
+    chair = (root / "chair.jsonl").read_text()
+    (root / "chair.jsonl").write_text(chair.replace("Describe this image.", "Describe this picture."))
+    other = plan(root, settings=cut, model=model)
+    assert (other[0] != alone[0], other[1:]) == (True, alone[1:]), "another benchmark's file changes no item"
     (root / "vocabulary.json").write_text(json.dumps({"dog": ["hound"], "cat": [], "cup": []}))
     assert not set(plan(root, settings=cut, model=model)) & set(alone), "other bytes, other items"
 

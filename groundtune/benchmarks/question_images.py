@@ -3,14 +3,18 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from groundtune import storage
+from groundtune.artifacts import parts_of
 from groundtune.benchmarks.question import Question
 from groundtune.errors import RecordError, TooManyRejected
 from groundtune.images import ATTACHED, ImageStore, decode
 
+_READERS = 8  # images on their way at once: a store answers slowly, but many at a time
+_IN_MEMORY = 64  # images that are read ahead of being decoded
 FOLDERS = ("images", "image")  # where an image of a bare name is looked for next
 
 
@@ -53,17 +57,26 @@ def check_images(store: ImageStore, questions: Sequence[Question]) -> tuple[dict
 
     This takes seconds; a missing image that is found midway costs GPU hours.
     """
+    asking = {question.image: question.record_id for question in reversed(questions)}  # the first to ask about each
     digests: dict[str, str] = {}
     errors: dict[str, RecordError] = {}
-    for question in questions:
-        if question.image in digests or question.image in errors:
-            continue
+
+    def read(reference: str) -> bytes | RecordError:
         try:
-            data = store.read(question.record_id, question.image)
-            decode(data, question.record_id, question.image, store.max_pixels)
-            digests[question.image] = hashlib.sha256(data).hexdigest()
+            return store.read(asking[reference], reference)
         except RecordError as error:
-            errors[question.image] = error
+            return error
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        for _, some in parts_of(list(dict.fromkeys(question.image for question in questions)), _IN_MEMORY):
+            for reference, data in zip(some, pool.map(read, some), strict=True):
+                try:
+                    if isinstance(data, RecordError):
+                        raise data
+                    decode(data, asking[reference], reference, store.max_pixels)
+                    digests[reference] = hashlib.sha256(data).hexdigest()
+                except RecordError as error:
+                    errors[reference] = error
     return digests, errors
 
 

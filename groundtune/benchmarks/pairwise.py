@@ -7,13 +7,12 @@ from typing import Any
 
 from groundtune.artifacts import Artifact
 from groundtune.benchmarks.judge import JudgeRequest
-from groundtune.benchmarks.question import Answered, Question
+from groundtune.benchmarks.question import PREFERABLE, Answered, Question
 from groundtune.benchmarks.registry import benchmark_named
 from groundtune.benchmarks.results import answers_by_benchmark
 from groundtune.benchmarks.suite.judge_prompts import fill
 from groundtune.errors import ArtifactError
 
-KINDS = ("caption", "open")  # answers that people can prefer; a yes or a no is right or wrong
 ORDERS = ("base_first", "aligned_first")
 TIE = "tie"
 
@@ -86,14 +85,16 @@ def model_of(winner: str, order: str) -> str:
 
 
 def pairs_of(base: Artifact, aligned: Artifact, *, with_reference: bool = True) -> Iterator[Pair]:
-    """Every question of KINDS that both `answers` artifacts hold an answer to, in the order of `base`.
+    """Every question of PREFERABLE that both `answers` artifacts hold an answer to, in the order of `base`.
 
     with_reference: tell the judge what the benchmark's truth says of the picture. Raises ArtifactError when the
     artifacts are of other kinds, or the questions or images are not the same.
     """
     one, two = (_open_answers(artifact) for artifact in (base, aligned))
     if not one:
-        raise ArtifactError(f"{base.path}: no answer of kind {' or '.join(KINDS)}: nothing that a judge could prefer")
+        raise ArtifactError(
+            f"{base.path}: no answer of kind {' or '.join(PREFERABLE)}: nothing that a judge could prefer"
+        )
     for record_id in one.keys() | two.keys():
         if one.get(record_id, _NOTHING)[1:] != two.get(record_id, _NOTHING)[1:]:
             raise ArtifactError(
@@ -111,7 +112,7 @@ def pairs_of(base: Artifact, aligned: Artifact, *, with_reference: bool = True) 
 
 def has_pairs(answers: Artifact) -> bool:
     """Is there an answer that people or a judge could prefer to another?"""
-    return any(row["kind"] in KINDS for row in answers.rows())
+    return any(row["kind"] in PREFERABLE for row in answers.rows())
 
 
 _NOTHING: tuple[Any, ...] = (None, None, None)
@@ -121,7 +122,7 @@ def _open_answers(artifact: Artifact) -> Mapping[str, tuple[Answered, Sequence[s
     """Record id -> (answer, what must be the same for both models, what its truth tells)."""
     if artifact.kind != "answers":
         raise ArtifactError(f"{artifact.path}: holds {artifact.kind!r}, expected an evaluation's 'answers'")
-    wanted = [row for row in artifact.rows() if row["kind"] in KINDS]
+    wanted = [row for row in artifact.rows() if row["kind"] in PREFERABLE]
     images = {f"{row['benchmark']}/{row['question_id']}": row["image_sha256"] for row in wanted}
     found = {}
     for name, answered in answers_by_benchmark(wanted).items():

@@ -5,7 +5,7 @@ from typing import Any
 
 from groundtune import storage, tracking
 from groundtune.benchmarks.judge import check as check_judge
-from groundtune.benchmarks.pairwise import KINDS
+from groundtune.benchmarks.question import PREFERABLE
 from groundtune.benchmarks.question_images import check_images, check_share
 from groundtune.benchmarks.question_set import QuestionSet, load_questions
 from groundtune.benchmarks.results import NO_JUDGE
@@ -53,7 +53,7 @@ def run(
     for name, metrics in judged.items():
         if not judge.base_url:
             say(STAGE, f"{name}: {', '.join(metrics)} will be refused ({NO_JUDGE})")
-    preferred = baseline and any(question.kind in KINDS for question in asked.questions)
+    preferred = baseline and any(question.kind in PREFERABLE for question in asked.questions)
     if judge.base_url and (judged or preferred):
         check_judge(judge)
     slices = slices_of(asked.questions, settings.questions_per_slice)

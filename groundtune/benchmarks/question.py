@@ -15,6 +15,7 @@ from groundtune.benchmarks.tools import NO_TOOLS, Tools
 from groundtune.digests import canonical_json
 
 Kind = Literal["yes_no", "caption", "open"]
+PREFERABLE = ("caption", "open")  # answers that a person can prefer to others; a yes or a no is right or wrong
 Counts = dict[str, float]
 Array: TypeAlias = NDArray[np.float64]
 

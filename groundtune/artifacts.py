@@ -5,7 +5,7 @@ A folder without a manifest does not exist. `artifact_writing` makes them.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from groundtune.records import KINDS, REJECTED, SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
 FILES = "files"  # attached files; rows hold their names and sha256
+ROWS_AT_ONCE = 2048  # in memory, of an artifact that is read or written as a stream
 Row = dict[str, Any]
 
 
@@ -70,13 +71,23 @@ class Artifact:
     def __len__(self) -> int:
         return int(self.manifest["rows"])
 
-    def rows(self) -> Iterator[Row]:
-        """Rows in their order, a Parquet part in memory at a time."""
+    def batches(self, columns: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+        """Rows in their order, at most ROWS_AT_ONCE at a time. columns: only these, in this order; default: all."""
         for part in self.manifest["parts"]:
-            yield from plain_rows(pq.read_table(self.path / part["file"], schema=KINDS[self.kind]))
+            yield from read_batches(self.path / part["file"], KINDS[self.kind], columns)
+
+    def rows(self) -> Iterator[Row]:
+        """Rows in their order, at most ROWS_AT_ONCE in memory."""
+        for batch in self.batches():
+            yield from plain_rows(batch)
+
+    def values(self, column: str) -> Iterator[Any]:
+        """One column, in the order of the rows; the others are not read."""
+        for batch in self.batches([column]):
+            yield from batch[column].to_pylist()
 
     def rejected(self) -> list[Row]:
-        return plain_rows(pq.read_table(self.path / "rejected.parquet", schema=REJECTED))
+        return [row for batch in read_batches(self.path / "rejected.parquet", REJECTED) for row in plain_rows(batch)]
 
 
 def read_artifact(path: str | Path, kind: str) -> Artifact:
@@ -87,7 +98,10 @@ def read_artifact(path: str | Path, kind: str) -> Artifact:
     folder = Path(path)
     if not (folder / MANIFEST).is_file():
         raise ArtifactError(f"{folder}: no {MANIFEST}: the stage that writes it did not finish")
-    manifest = json.loads((folder / MANIFEST).read_text())
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+    except ValueError as error:
+        raise ArtifactError(f"{folder / MANIFEST}: damaged: {error}") from error
     if manifest.get("kind") != kind:
         raise ArtifactError(f"{folder}: holds {manifest.get('kind')!r}, expected {kind!r}")
     if manifest.get("schema_version") != SCHEMA_VERSION:
@@ -99,6 +113,17 @@ def read_artifact(path: str | Path, kind: str) -> Artifact:
         if not file.is_file() or digest_file(file) != part["sha256"]:
             raise ArtifactError(f"{file}: missing or changed since it was written")
     return Artifact(folder, manifest)
+
+
+def read_batches(file: Path, schema: pa.Schema, columns: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+    """A Parquet file as a stream. Raises ArtifactError when it lacks a column of `schema` that is wanted."""
+    wanted = list(columns) or schema.names
+    with pq.ParquetFile(file, buffer_size=1 << 20) as parquet:  # unbuffered, a row group is in memory as a whole
+        missing = [name for name in wanted if name not in parquet.schema_arrow.names]
+        if missing:
+            raise ArtifactError(f"{file}: no column {', '.join(missing)}; run the stage that wrote it again")
+        for batch in parquet.iter_batches(ROWS_AT_ONCE, columns=wanted):
+            yield batch.select(wanted)
 
 
 def flat_scalars(results: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
@@ -144,7 +169,7 @@ def parse_shard(shard: str) -> tuple[int, int]:
     return int(index), int(count)
 
 
-def plain_rows(table: pa.Table) -> list[Row]:
+def plain_rows(table: pa.Table | pa.RecordBatch) -> list[Row]:
     """Rows of an Arrow table, maps as dicts."""
     rows: list[Row] = table.to_pylist()
     maps = [column.name for column in table.schema if pa.types.is_map(column.type)]

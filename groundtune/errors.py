@@ -43,8 +43,16 @@ class StorageError(GroundtuneError):
     """A path or bucket cannot be reached, read or written."""
 
 
+class StoreUnavailable(StorageError):
+    """The store did not answer, or failed, for as long as it was given. No record is to blame."""
+
+
 class TrackingError(GroundtuneError):
     """The MLflow server cannot be reached or refuses a request."""
+
+
+class WorkerError(GroundtuneError):
+    """A process of a training on several, or the job that runs them on the cluster, ended before its work was done."""
 
 
 class JudgeError(GroundtuneError):

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from groundtune import storage
-from groundtune.artifact_writing import building_folder, provenance, state_location, write_manifest
+from groundtune.artifact_writing import building_folder, drop_state, provenance, state_location, write_manifest
 from groundtune.artifacts import MANIFEST, flat_scalars, write_scalars
 from groundtune.digests import digest_folder, digest_of
 from groundtune.errors import ArtifactError
@@ -101,5 +100,5 @@ class FolderWriter:
                 **provenance(),
             }
             write_manifest(building, manifest)
-        storage.remove(self.state)
+        drop_state(self.state)
         return FolderArtifact(self.path, manifest)

@@ -5,13 +5,13 @@ import hashlib
 import io
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from groundtune import storage
-from groundtune.errors import GroundtuneError, RecordError, StorageError
+from groundtune.errors import GroundtuneError, RecordError, StorageError, StoreUnavailable
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked, with a better message, before anything is decoded
 
@@ -32,7 +32,8 @@ class ImageStore:
     attached: str | Path = ""
 
     def read(self, record_id: str, reference: str, place: str = "") -> bytes:
-        """The file's bytes. Raises RecordError: outside the root, http(s) not allowed, missing or unreadable."""
+        """The file's bytes. Raises RecordError: outside the root, http(s) not allowed, missing or unreadable;
+        StoreUnavailable when its store is away."""
 
         def refuse(problem: str) -> RecordError:
             return RecordError(record_id, "image", problem, place)
@@ -55,6 +56,8 @@ class ImageStore:
                 if ".." in Path(reference).parts or reference.startswith("/"):
                     raise refuse(f'"{reference}" leaves the data root {self.root}')
                 return storage.read_bytes(storage.join(self.root, reference))
+        except StoreUnavailable:
+            raise  # no image is to blame: the run stops, and goes on later
         except StorageError as error:
             raise refuse(f'"{reference}": {error}') from error
         shown = reference if len(reference) <= 200 else f"{reference[:200]}..."
@@ -71,15 +74,37 @@ class ImageStore:
         except (OSError, ValueError) as error:  # also names that no file system takes
             raise refuse(f'"{shown}" cannot be read: {getattr(error, "strerror", None) or error}') from error
 
+    def file(self, record_id: str, reference: str, sha256: str = "", place: str = "") -> "ImageFile":
+        """The file, not decoded yet; with `sha256` given, exactly that one. Raises RecordError as `read` does, and when
+        it changed since preparation."""
+        data = self.read(record_id, reference, place)
+        found = hashlib.sha256(data).hexdigest()
+        if sha256 and found != sha256:
+            raise RecordError(record_id, "image", f'"{reference}" changed since its row was written', place)
+        return ImageFile(data, found, record_id, reference, self.max_pixels, place)
+
     def open(self, record_id: str, reference: str, sha256: str = "", place: str = "") -> Image.Image:
         """The decoded RGB image; with `sha256` given, exactly that file.
 
         Raises RecordError: not an image, truncated, more than `max_pixels`, or changed since preparation.
         """
-        data = self.read(record_id, reference, place)
-        if sha256 and hashlib.sha256(data).hexdigest() != sha256:
-            raise RecordError(record_id, "image", f'"{reference}" changed since its row was written', place)
-        return decode(data, record_id, reference, self.max_pixels, place)
+        return self.file(record_id, reference, sha256, place).decode()
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """The bytes of one image file and their sha256 (hex). record_id, reference, place: for whom an error is."""
+
+    data: bytes = field(repr=False)
+    sha256: str
+    record_id: str
+    reference: str
+    max_pixels: int
+    place: str = ""
+
+    def decode(self) -> Image.Image:
+        """The RGB image. Raises RecordError: not an image, truncated, or more than `max_pixels`."""
+        return decode(self.data, self.record_id, self.reference, self.max_pixels, self.place)
 
 
 def decode(data: bytes, record_id: str, reference: str, max_pixels: int, place: str = "") -> Image.Image:

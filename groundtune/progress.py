@@ -1,13 +1,15 @@
 """Progress that reads well in a terminal, in a pod's log and in a captured file: whole lines, never too many."""
 
+import os
 import time
 
 _WIDTH = 24
 
 
 def say(stage: str, text: str) -> None:
-    """One line of what a stage did, in a person's words."""
-    print(f"{stage:<21}  {text}", flush=True)
+    """One line of what a stage did, in a person's words; of processes that work together, the first one speaks."""
+    if os.environ.get("RANK", "0") == "0":
+        print(f"{stage:<21}  {text}", flush=True)
 
 
 def shard_label(stage: str, index: int, count: int) -> str:
@@ -46,4 +48,5 @@ class Progress:
         bar = "#" * filled + "." * (_WIDTH - filled)
         left = (self.total - self.done) / max(self.rate, 1e-9)
         clock = f"{int(left) // 60}:{int(left) % 60:02d} left" if self.done < self.total else "done"
-        return f"[{bar}] {self.done:,}/{self.total:,} {self.unit}  {self.rate:.1f}/s  {clock}"
+        pace = f"{self.rate:.1f}/s" if self.rate >= 0.95 else f"{60 * self.rate:.1f}/min"
+        return f"[{bar}] {self.done:,}/{self.total:,} {self.unit}  {pace}  {clock}"

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _tokens = pa.list_(pa.int32())
 _logprobs = pa.list_(pa.float32())
@@ -54,7 +54,8 @@ CONFIDENCE = pa.schema(
         ("logprob_sum", pa.float32()),
         ("confidence", pa.float32()),  # mean over tokens
         ("pool_entropy", pa.float32()),  # nats, of the prompt's pool; null when fewer than two answers were sampled
-        ("reference_key", pa.string()),  # digest of all that determines these numbers
+        ("image_sha256", pa.string()),  # of the image that the model saw
+        ("reference_key", pa.string()),  # digest of all that determines these numbers, candidates/reference_key.py
     ]
 )
 
@@ -126,6 +127,7 @@ IMAGE_REFERENCE = pa.schema(
         ("pair_id", pa.string()),
         ("token_logprobs", _logprobs),  # of the chosen answer given the corrupted image, nats, float32
         ("logprob_sum", pa.float32()),
+        ("image_sha256", pa.string()),  # of the corrupted image
         ("reference_key", pa.string()),
     ]
 )
@@ -176,6 +178,13 @@ ANSWERS = pa.schema(
     ]
 )
 
+COMPARISON = pa.schema(
+    [
+        ("method", pa.string()),  # whose answer it is, "" of the base model
+        *ANSWERS,
+    ]
+)
+
 JUDGEMENTS = pa.schema(
     [
         ("benchmark", pa.string()),
@@ -210,5 +219,6 @@ KINDS: dict[str, pa.Schema] = {
     "image_reference": IMAGE_REFERENCE,
     "probe": PROBE,
     "answers": ANSWERS,
+    "comparison": COMPARISON,
     "judgements": JUDGEMENTS,
 }

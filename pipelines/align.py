@@ -1,7 +1,8 @@
 """align: prompts and a checkpoint in; an aligned adapter, its scores and a report out (M3PO, MFPO).
 
-One definition, two packages: `align` trains on text preferences, `align_with_images` on image preferences as well. KFP
-has no optional branch whose outputs later tasks may or may not take, and a task that only finds out that it is not
+One definition, two packages: `align` trains on text preferences, `align_with_images` on image preferences as well.
+Compiled with `--trainer trainjob`, both train over several nodes by a TrainJob of Kubeflow Trainer. KFP has no
+optional branch whose outputs later tasks may or may not take, and a task that only finds out that it is not
 wanted would still occupy a GPU node.
 """
 
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from kfp import dsl
 
+from components.check_gpu import check_gpu
 from components.combine_scores import combine_scores
 from components.evaluate import evaluate
 from components.prefer_images import prefer_images
@@ -22,9 +24,11 @@ from components.score_confidence import score_confidence
 from components.score_corrupted import score_corrupted
 from components.select_pairs import select_pairs
 from components.train_dpo import train_dpo
+from components.train_dpo_job import train_dpo_job
 from components.write_report import write_report
-from pipelines.defaults import DEFAULTS
-from pipelines.placement import on_cpu, on_gpu
+from pipelines.defaults import DEFAULT_POOL, DEFAULTS
+from pipelines.exit_handler import with_exit_handler
+from pipelines.placement import gpu_pool, on_cpu, retried
 
 
 class Result(NamedTuple):
@@ -42,12 +46,9 @@ def _collected(made: dict[str, Any]) -> dict[str, dsl.Collected]:
     return {name: dsl.Collected(task.outputs[name]) for name, task in made.items()}
 
 
-def _define(image_preferences: bool) -> Any:
-    """The pipeline, with or without the stages of image preferences."""
-    name = "groundtune-align-with-images" if image_preferences else "groundtune-align"
-    method = "M3PO + MFPO" if image_preferences else "M3PO"
+def _define(image_preferences: bool, over_nodes: bool) -> Any:
+    """The pipeline's body, with or without the stages of image preferences; training in one pod or over several."""
 
-    @dsl.pipeline(name=name, description=f"{method}: sample, score, select pairs, train LoRA, evaluate, report.")
     def align(
         prompts: str,
         images_root: str,
@@ -65,12 +66,48 @@ def _define(image_preferences: bool) -> Any:
         selection: dict = DEFAULTS["selection"],
         image_preference: dict = DEFAULTS["image_preference"],
         training: dict = DEFAULTS["training"],
+        parallel: dict = DEFAULTS["parallel"],
         probe: dict = DEFAULTS["probe"],
         evaluation: dict = DEFAULTS["evaluation"],
         judge: dict = DEFAULTS["judge"],
         registry: dict = DEFAULTS["registry"],
+        accelerator: str = DEFAULT_POOL["accelerator"],
+        accelerator_count: str = DEFAULT_POOL["accelerator_count"],
+        training_gpus: str = DEFAULT_POOL["accelerator_count"],
+        node_selector: dict = DEFAULT_POOL["node_selector"],
+        tolerations: list = DEFAULT_POOL["tolerations"],
     ) -> Result:
-        """Paths are local or s3://; every dict holds one stage's settings (docs/reference/settings.md)."""
+        """Paths are local or s3://; every dict holds one stage's settings (docs/reference/settings.md).
+
+        Args:
+            prompts: Prompt file: JSONL, Parquet or LLaVA conversation JSON.
+            images_root: Folder or s3:// prefix that the image references of the prompts are relative to.
+            model: Checkpoint folder or s3:// prefix of the model to align (safetensors).
+            scorers: Checkpoint of each alignment scorer, e.g. {"contrastive": "s3://bucket/clip"}.
+            benchmarks_root: Folder or s3:// prefix of the benchmarks' question files and images.
+            region_models: Checkpoints of the region finder of image preferences; empty for the scorer's own patches.
+            num_shards: Tasks that sample and score side by side.
+            register: Whether the adapter enters the MLflow model registry at the end.
+            title: Heading of the report.
+            prepare: Checks of the prompt file.
+            sampling: How the model's own answers are drawn.
+            alignment: Scorers of the Multimodal Alignment Score and their weights.
+            confidence: The model's own belief in each answer, and pool entropy.
+            selection: How preference pairs are chosen (M3P-Score).
+            image_preference: Keywords, regions and noise of corrupted images (MFPO).
+            training: Objective, curriculum, LoRA and optimizer.
+            parallel: Processes, nodes and sharding of the training; changes no result.
+            probe: Measurements of how much answers depend on the image.
+            evaluation: Benchmarks and how they are answered and scored.
+            judge: The language model that rates answers; without one, judged metrics are refused.
+            registry: Name and alias of the registered model.
+            accelerator: Resource name of the GPUs, as the device plugin advertises it.
+            accelerator_count: GPUs of each GPU task, in digits; 0 for a cluster without GPUs.
+            training_gpus: GPUs of the task that trains, or of each of its nodes, in digits; 0 for none.
+            node_selector: Labels of the nodes for GPU tasks, e.g. {"nvidia.com/gpu.product": "NVIDIA-L4"}.
+            tolerations: Kubernetes tolerations of GPU tasks; add those of a spot pool here.
+        """
+        on_gpu = gpu_pool(accelerator, accelerator_count, node_selector, tolerations)
         checked = on_cpu(
             preflight(
                 prompts=prompts,
@@ -85,14 +122,34 @@ def _define(image_preferences: bool) -> Any:
                 selection=selection,
                 image_preference=image_preference,
                 training=training,
+                parallel=parallel,
                 probe=probe,
                 evaluation=evaluation,
                 judge=judge,
                 registry=registry,
                 image_preferences=image_preferences,
+                images_root=images_root,
+                training_gpus=training_gpus,
+                over_nodes=over_nodes,
+                register=register,
             )
         ).set_caching_options(False)  # it looks at what is there now
         model_digest = checked.outputs["model_digest"]
+        gpu = gpu_pool(accelerator, accelerator_count, node_selector, tolerations, tried_again=False)(
+            check_gpu(
+                model=model,
+                accelerator_count=accelerator_count,
+                training_gpus=training_gpus,
+                scorers=scorers,
+                alignment=alignment,
+                sampling=sampling,
+                confidence=confidence,
+                training=training,
+                evaluation=evaluation,
+                image_preferences=image_preferences,
+            )
+        ).set_caching_options(False)  # another node, another answer
+        gpu.after(checked)
 
         ready = on_cpu(
             prepare_prompts(
@@ -104,7 +161,7 @@ def _define(image_preferences: bool) -> Any:
                 num_shards=num_shards,
                 settings=prepare,
             )
-        )
+        ).after(gpu)
         with dsl.ParallelFor(ready.outputs["Output"]) as shard:
             sampled = on_gpu(
                 sample_candidates(
@@ -173,25 +230,31 @@ def _define(image_preferences: bool) -> Any:
                     )
                 )
             made = {"image_pairs": corrupted, "image_reference": referred}
-        trained = on_gpu(
-            train_dpo(
-                prompts=ready.outputs["prepared"],
-                confidence=dsl.Collected(believed.outputs["confidence"]),
-                pairs=selected.outputs["pairs"],
-                images_root=images_root,
-                model=model,
-                model_digest=model_digest,
-                settings=training,
-                **_collected(made),
-            )
-        )
+        taught: dict[str, Any] = {
+            "prompts": ready.outputs["prepared"],
+            "confidence": dsl.Collected(believed.outputs["confidence"]),
+            "pairs": selected.outputs["pairs"],
+            "images_root": images_root,
+            "model": model,
+            "model_digest": model_digest,
+            "settings": training,
+            "parallel": parallel,
+            **_collected(made),
+        }
+        pool = (accelerator, training_gpus, node_selector, tolerations)
+        if over_nodes:
+            asked_for = dict(zip(("accelerator", "gpus", "node_selector", "tolerations"), pool, strict=True))
+            trained = on_cpu(retried(train_dpo_job(**taught, **asked_for)))
+        else:
+            trained = gpu_pool(*pool)(train_dpo(**taught))
         asked = {
             "benchmarks_root": benchmarks_root,
             "benchmarks_digest": checked.outputs["benchmarks_digest"],
             "model": model,
             "model_digest": model_digest,
         }
-        before = on_gpu(evaluate(**asked, settings=evaluation, judge=judge)).set_display_name("evaluate-base")
+        before = on_gpu(evaluate(**asked, settings=evaluation, judge=judge)).after(gpu)
+        before.set_display_name("evaluate-base")
         after = on_gpu(
             evaluate(**asked, settings=evaluation, judge=judge, adapter=trained.outputs["adapter"])
         ).set_display_name("evaluate-aligned")
@@ -228,12 +291,14 @@ def _define(image_preferences: bool) -> Any:
             )
         )
         with dsl.If(register == True, name="register"):  # noqa: E712  KFP compares a parameter, not a Python bool
-            register_adapter(
-                adapter=trained.outputs["adapter"],
-                model=model,
-                answers=after.outputs["answers"],
-                report=told.outputs["report"],
-                settings=registry,
+            on_cpu(
+                register_adapter(
+                    adapter=trained.outputs["adapter"],
+                    model=model,
+                    answers=after.outputs["answers"],
+                    report=told.outputs["report"],
+                    settings=registry,
+                )
             ).set_caching_options(False)
         return Result(
             report=told.outputs["report"],
@@ -246,5 +311,22 @@ def _define(image_preferences: bool) -> Any:
     return align
 
 
-align = _define(image_preferences=False)
-align_with_images = _define(image_preferences=True)
+def _pipeline(image_preferences: bool, packaged: bool, over_nodes: bool = False) -> Any:
+    name = "groundtune-align-with-images" if image_preferences else "groundtune-align"
+    method = "M3PO + MFPO" if image_preferences else "M3PO"
+    body = _define(image_preferences, over_nodes)
+    return dsl.pipeline(
+        with_exit_handler(body, over_nodes) if packaged else body,
+        name=name,
+        description=f"{method}: sample, score, select pairs, train LoRA, evaluate, report.",
+    )
+
+
+align = _pipeline(image_preferences=False, packaged=False)
+align_with_images = _pipeline(image_preferences=True, packaged=False)
+# For a cluster: closed by the exit handler, out of which KFP lets no results.
+packaged_align = _pipeline(image_preferences=False, packaged=True)
+packaged_align_with_images = _pipeline(image_preferences=True, packaged=True)
+# For a cluster with Kubeflow Trainer.
+align_over_nodes = _pipeline(image_preferences=False, packaged=True, over_nodes=True)
+align_with_images_over_nodes = _pipeline(image_preferences=True, packaged=True, over_nodes=True)

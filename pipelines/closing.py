@@ -19,7 +19,7 @@ def align_words(outputs: dict[str, Any], work: Path) -> str:
     return f"\n{table}\n\nreport   {places['report']}\nadapter  {places['adapter']}\nMLflow   {_tracking_page()}\n"
 
 
-def evaluate_words(outputs: dict[str, Any], work: Path) -> str:
+def tables_words(outputs: dict[str, Any], work: Path) -> str:
     """Copies page, summary and tables beside each other in <work>, writes <work>/result.json, and says so."""
     places = _keep(outputs, work, {"page": "report.html", "summary": "summary.md"})
     summary = Path(places["summary"]).read_text()

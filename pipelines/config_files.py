@@ -7,36 +7,50 @@ from typing import Any
 import yaml
 
 from groundtune.errors import SettingError
+from pipelines.gpu_profiles import settings_of
 
 _NO_YAML = (yaml.YAMLError, ValueError, RecursionError)  # ValueError: the 45th of a month; nested too deep
 PRESETS = Path(__file__).parent / "presets"
 
 
 def merged(
-    pipeline: str, file: str, preset: str, overrides: tuple[str, ...], direct: Mapping[str, Any]
+    pipeline: str,
+    file: str,
+    preset: str,
+    overrides: tuple[str, ...],
+    direct: Mapping[str, Any],
+    sections: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Preset, then file, then `section.name=value` overrides, then `direct` values, the later over the earlier; a file
-    or preset may name a preset that it is `based_on`. Raises SettingError (nothing given, unreadable, no YAML mapping,
-    unknown preset)."""
+    """Preset, then the GPU profile that any of these names (`gpu_profile`), then file, then `section.name=value`
+    overrides, then `direct` values, the later over the earlier; a file or preset may name one that it is `based_on`.
+
+    sections: of the pipeline; the profile's others are left out. Raises SettingError (nothing given, unreadable, no
+    YAML mapping, unknown preset or profile)."""
+    from_preset = _layers(pipeline, _preset_file(pipeline, preset)) if preset else []
+    over_it = [*(_layers(pipeline, file) if file else []), *map(_overridden, overrides), dict(direct)]
+    profile = ""
+    for values in (*from_preset, *over_it):
+        profile = values.pop("gpu_profile", profile)
     together: dict[str, Any] = {}
-    for source in filter(None, (_preset_file(pipeline, preset) if preset else "", file)):
-        for values in _layers(pipeline, source):
-            _merge(together, values)
-    for override in overrides:
-        name, equals, value = override.partition("=")
-        if not equals:
-            raise SettingError("--set", override, "section.name=value")
-        try:
-            nested: Any = yaml.safe_load(value)
-        except _NO_YAML as error:
-            raise SettingError("--set", override, f"section.name=value, the value in YAML ({error})") from error
-        for key in reversed(name.split(".")):
-            nested = {key: nested}
-        _merge(together, nested)
-    _merge(together, direct)
+    for values in (*from_preset, settings_of(profile, sections) if profile else {}, *over_it):
+        _merge(together, values)
     if not together:
         raise SettingError("--config", "nothing", "--config FILE or --preset NAME")
     return together
+
+
+def _overridden(override: str) -> dict[str, Any]:
+    """ "section.name=value" as nested mappings."""
+    name, equals, value = override.partition("=")
+    if not equals:
+        raise SettingError("--set", override, "section.name=value")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except _NO_YAML as error:
+        raise SettingError("--set", override, f"section.name=value, the value in YAML ({error})") from error
+    for key in reversed(name.split(".")):
+        nested = {key: nested}
+    return dict(nested)
 
 
 def preset_names(pipeline: str) -> list[str]:

@@ -14,8 +14,11 @@ from typing import Any, TextIO
 
 from kfp import local
 
+from groundtune import close_run
 from groundtune.errors import GroundtuneError
 
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # kfp's colours
+GPUS = ("accelerator_count", "training_gpus")  # a run on this machine asks a cluster for none
 PARALLEL_TASKS = 2  # what kfp.local runs at a time inside a ParallelFor
 
 
@@ -26,6 +29,7 @@ class RunFailed(GroundtuneError):
 def run(pipeline: Callable[..., Any], arguments: dict[str, Any], work: Path, verbose: bool = False) -> dict[str, Any]:
     """Run and return the pipeline's outputs. The same work folder goes on where an earlier run was interrupted.
 
+    However it ends, work/run.html tells how. GPUs of a cluster are not asked for: a task takes what this machine has.
     work/artifacts holds every task's outputs, work/cache what is finished, work/state what is not, work/mlflow.db the
     tracking database unless MLFLOW_TRACKING_URI names a server.
     """
@@ -41,10 +45,21 @@ def run(pipeline: Callable[..., Any], arguments: dict[str, Any], work: Path, ver
     with warnings.catch_warnings(), _everything() if verbose else _only_our_words():
         warnings.simplefilter("ignore")
         try:
-            task = pipeline(**arguments)
+            task = pipeline(**{**arguments, **{name: "0" for name in GPUS if name in arguments}})
         except RuntimeError as error:
-            raise RunFailed(f"{error}; run the same command again to go on from here") from error
+            _close(work, "FAILED", str(error))
+            told = f"what ran and why it ended: {work / close_run.PAGE}"
+            raise RunFailed(f"{error}; {told}; run the same command again to go on from here") from error
+        except KeyboardInterrupt:
+            _close(work, "CANCELLED", "")
+            raise
+    _close(work, "SUCCEEDED", "")
     return dict(task.outputs)
+
+
+def _close(work: Path, state: str, error: str) -> None:
+    """What the exit handler does on a cluster."""
+    close_run.run(state, _ESCAPES.sub("", error), work / close_run.PAGE, work / "run.md", work.name)
 
 
 def run_id(work: Path) -> str:
@@ -82,7 +97,7 @@ class Words:
     An error that input caused is its message alone; any other exception keeps its whole traceback.
     """
 
-    SAID = re.compile(r"^[a-z_]+(?: [a-z\d_/]+){0,2}\s{2,}\S")
+    SAID = re.compile(r"^[a-z_]+(?: [a-z\d_/+.-]+){0,2}\s{2,}\S")
     OURS = re.compile(r"^groundtune\.errors\.\w+: ")
 
     def __init__(self, stream: TextIO):

@@ -11,7 +11,15 @@ from tests.servers import MlflowServer, S3Server, mlflow_server, s3_server
 # Tests, servers and pipeline tasks share few cores; more threads than cores make all of them several times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-_OURS = ("AWS_", "MLFLOW_", "GROUNDTUNE_", "KFP_")
+_OURS = ("AWS_", "MLFLOW_", "GROUNDTUNE_", "KFP_", "KF_PIPELINES_")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fixtures of a module or the session run outside of any test: they too leave the developer's own cache alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROUNDTUNE_CACHE", str(tmp_path_factory.mktemp("session-cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)

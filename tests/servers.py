@@ -7,9 +7,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,24 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-_START_TIMEOUT = 60.0  # seconds; both servers need 3 to 6 on two idle cores
+_START_TIMEOUT = 180.0  # seconds; both servers need 3 to 6 on two idle cores, and a minute on crowded ones
 _STOP_TIMEOUT = 30.0  # SeaweedFS may take 26 s to answer SIGTERM
 _SCRIPTS = Path(sys.executable).parent
 
 
 def free_port() -> int:
-    """A loopback TCP port that nothing listens on, and whose +10000 neighbour (weed's gRPC port) is free as well."""
+    """A loopback TCP port that nothing listens on, and whose +10000 neighbour (weed's gRPC port) is free as well.
+
+    Tests that run in several processes get ports that end in their own process's digit: between finding a port and
+    listening on it, another process could find the same.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")  # gw0, gw1, ...
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
+        if worker is not None:
+            port += int(worker.removeprefix("gw")) % 10 - port % 10
         if port + 10000 > 65535:
             port -= 30000
         if port > 1024 and _bindable(port) and _bindable(port + 10000):
@@ -54,6 +60,7 @@ class Server:
     ready: Callable[[], bool]
     environment: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
+    patience: float = _START_TIMEOUT  # seconds until a start has failed
 
     @property
     def log(self) -> Path:
@@ -70,7 +77,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # so that stop() reaches the workers too
             )
-        deadline = time.monotonic() + _START_TIMEOUT
+        deadline = time.monotonic() + self.patience
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
@@ -162,8 +169,8 @@ class S3Server(Server):
 
 
 @contextlib.contextmanager
-def s3_server(folder: Path | None = None) -> Iterator[S3Server]:
-    """A started SeaweedFS with one identity; stopped and its data deleted at the end."""
+def s3_server(folder: Path | None = None, options: Sequence[str] = ()) -> Iterator[S3Server]:
+    """A started SeaweedFS with one identity; stopped and its data deleted at the end. options: more of `weed`'s."""
     with _folder(folder) as root:
         port = free_port()
         server = S3Server(root, [], ready=lambda: server.answers(), endpoint=f"http://127.0.0.1:{port}")
@@ -192,6 +199,7 @@ def s3_server(folder: Path | None = None) -> Iterator[S3Server]:
             "-volume.max=300",
             "-master.volumeSizeLimitMB=64",
             "-master.telemetry=false",
+            *options,
         ]
         server.start()
         try:
@@ -242,52 +250,6 @@ def mlflow_server(folder: Path | None = None) -> Iterator[MlflowServer]:
             yield server
         finally:
             server.kill()
-
-
-class Link:
-    """A TCP connection to a real server that can be cut and restored: what a network partition looks like."""
-
-    def __init__(self, port: int):
-        self._target = ("127.0.0.1", port)
-        self.port = free_port()
-        self._listener: socket.socket | None = None
-        self._open: list[socket.socket] = []
-
-    @property
-    def uri(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def restore(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=True)
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def cut(self) -> None:
-        """Refuse new connections and drop those that are open."""
-        if self._listener is not None:
-            with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
-            self._listener.close()
-        for side in self._open:
-            with contextlib.suppress(OSError):
-                side.shutdown(socket.SHUT_RDWR)
-            side.close()
-        self._listener, self._open = None, []
-
-    def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = listener.accept()
-                far = socket.create_connection(self._target)
-                self._open += [near, far]
-                for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
 
 
 @contextlib.contextmanager

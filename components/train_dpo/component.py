@@ -20,11 +20,12 @@ def train_dpo(
     metrics: dsl.Output[dsl.Metrics],
     image_pairs: Optional[dsl.Input[List[dsl.Dataset]]] = None,
     image_reference: Optional[dsl.Input[List[dsl.Dataset]]] = None,
+    parallel: dict = {},  # noqa: B006  KFP reads it as the parameter's default
 ):
-    """A standard PEFT adapter; the confidence pass is the reference."""
-    from groundtune.training import stage
+    """A standard PEFT adapter; the confidence pass is the reference. On several GPUs of one node with `parallel`."""
+    from groundtune.training import launch
 
-    made = stage.run(
+    made = launch.run(
         prompts.path,
         [shard.path for shard in confidence],
         pairs.path,
@@ -34,6 +35,7 @@ def train_dpo(
         settings,
         image_pairs=[shard.path for shard in image_pairs] if image_pairs else [],
         image_reference=[shard.path for shard in image_reference] if image_reference else [],
+        parallel=parallel,
     )
     adapter.metadata.update(made.card)
     metrics.metadata.update(made.write_scalars(metrics.path))

@@ -9,9 +9,11 @@ from groundtune.benchmarks.question import Answered, Benchmark, Question
 from groundtune.errors import RecordError
 from groundtune.images import ImageStore
 from groundtune.settings import EvaluationSettings
-from groundtune.vlm.generate import Decoding, generate
+from groundtune.vlm.generate import generate
+from groundtune.vlm.image_files import encode_file
 from groundtune.vlm.loader import Vlm
-from groundtune.vlm.prompt import Prefix, encode_alike, encode_prefix
+from groundtune.vlm.prompt import Prefix, encode_alike
+from groundtune.vlm.sampling import Decoding
 from groundtune.vlm.yes_no import p_yes
 
 _DIGITS = 6  # of P(yes): beyond them it is the batch that speaks
@@ -40,7 +42,7 @@ def answer_part(
                 if question.image in prepared:
                     prefixes.append(encode_alike(vlm, name, text, prepared[question.image]))
                 else:
-                    prefixes.append(encode_prefix(vlm, name, text, store.open(name, question.image)))
+                    prefixes.append(encode_file(vlm, name, text, store.file(name, question.image)))
                     prepared[question.image] = prefixes[-1]
             except RecordError as error:
                 rejected[question.record_id] = reject(question.record_id, error.field, str(error))
@@ -49,7 +51,13 @@ def answer_part(
             values = p_yes(vlm, prefixes)
             likely |= {prefix.record_id: round(p, _DIGITS) for prefix, p in zip(prefixes, values, strict=True)}
         if not scored or settings.yes_no_answers == "both":
-            drawn = generate(vlm, prefixes, decoding_of(batch[0].kind, settings), [0] * len(prefixes))
+            drawn = generate(
+                vlm,
+                prefixes,
+                decoding_of(batch[0].kind, settings),
+                [0] * len(prefixes),
+                cache_tokens=settings.cache_tokens,
+            )
             answers |= {prefix.record_id: own[0].text for prefix, own in zip(prefixes, drawn, strict=True)}
     answered = []
     for question in questions:
@@ -88,8 +96,8 @@ def decoding_text(kind: str, settings: EvaluationSettings) -> str:
 def batches(questions: Sequence[Question], size: int) -> Iterator[list[Question]]:
     """Batches of one kind of question.
 
-    The questions of an image stay together, so that it is encoded once; images whose questions are of like
-    length follow each other, so that little is padded.
+    The questions of an image stay together, so that it is encoded once; images whose questions are of like length
+    follow each other, as a model that cannot share prefixes wants them.
     """
     for _, same_kind in groupby(
         sorted(questions, key=lambda question: question.kind), key=lambda question: question.kind

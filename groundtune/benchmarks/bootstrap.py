@@ -54,11 +54,11 @@ def estimate(counts: Sequence[UnitCounts], metrics: Metrics, resampling: Resampl
     [...].
     """
     tables = align(counts)
-    point = metrics([_totals(table) for table in tables])
+    point = metrics([totals(table) for table in tables])
     drawn = [
-        metrics([_weighted(table, weights) for table in tables]) for weights in _draws(len(tables[0].units), resampling)
+        metrics([weighted(table, weights) for table in tables]) for weights in draws(len(tables[0].units), resampling)
     ]
-    return {name: Estimate(float(value), *_ends(_joined(drawn, name), resampling)) for name, value in point.items()}
+    return {name: Estimate(float(value), *ends(_joined(drawn, name), resampling)) for name, value in point.items()}
 
 
 def paired_difference(
@@ -75,7 +75,7 @@ def paired_difference(
         raise ValueError("the two models' counts are not of the same images")
     units = len(one[0].units)
     # A rating that one model never got is a metric that only the other has: there is nothing to compare.
-    before, after = (metrics([_totals(table) for table in tables]) for tables in (one, two))
+    before, after = (metrics([totals(table) for table in tables]) for tables in (one, two))
     shared = [name for name in before if name in after]
     one, two = _with_same_columns(one, two), _with_same_columns(two, one)
 
@@ -83,21 +83,21 @@ def paired_difference(
         before, after = metrics(a), metrics(b)
         return {name: after[name] - before[name] for name in shared}
 
-    point = difference([_totals(table) for table in one], [_totals(table) for table in two])
+    point = difference([totals(table) for table in one], [totals(table) for table in two])
     drawn = [
-        difference([_weighted(t, weights) for t in one], [_weighted(t, weights) for t in two])
-        for weights in _draws(units, resampling)
+        difference([weighted(t, weights) for t in one], [weighted(t, weights) for t in two])
+        for weights in draws(units, resampling)
     ]
     swapped = [
         difference([_mixed(a, b, keep) for a, b in zip(one, two, strict=True)],
                    [_mixed(b, a, keep) for a, b in zip(one, two, strict=True)])
-        for keep in _swaps(units, resampling)
+        for keep in swaps(units, resampling)
     ]  # fmt: skip
     return {
         name: Difference(
             float(value),
-            *_ends(_joined(drawn, name), resampling),
-            _p_value(float(value), _joined(swapped, name)),
+            *ends(_joined(drawn, name), resampling),
+            p_value(float(value), _joined(swapped, name)),
         )
         for name, value in point.items()
     }
@@ -130,14 +130,14 @@ def _with_same_columns(tables: Sequence[UnitCounts], others: Sequence[UnitCounts
     ]
 
 
-def _draws(units: int, resampling: Resampling) -> Iterator[Array]:
+def draws(units: int, resampling: Resampling) -> Iterator[Array]:
     """[r, U] float64: how often each unit is drawn, r rows at a time until R are done."""
     generator = np.random.default_rng([resampling.seed, 0])
     for size in _blocks(units, resampling.resamples):
         yield generator.multinomial(units, np.full(units, 1.0 / units), size=size).astype(np.float64)
 
 
-def _swaps(units: int, resampling: Resampling) -> Iterator[Array]:
+def swaps(units: int, resampling: Resampling) -> Iterator[Array]:
     """[r, U] float64 of 0 and 1: 1 keeps the unit's answers with their model."""
     generator = np.random.default_rng([resampling.seed, 1])
     for size in _blocks(units, resampling.resamples):
@@ -150,12 +150,13 @@ def _blocks(units: int, resamples: int) -> Iterator[int]:
         yield min(size, resamples - start)
 
 
-def _totals(table: UnitCounts) -> Totals:
+def totals(table: UnitCounts) -> Totals:
+    """Every unit once: count name -> []."""
     return {name: np.asarray(column.sum()) for name, column in table.columns.items()}
 
 
-def _weighted(table: UnitCounts, weights: Array) -> Totals:
-    """Count name -> [r]."""
+def weighted(table: UnitCounts, weights: Array) -> Totals:
+    """Totals of resamples, count name -> [r]. weights: [r, U], how often each unit counts."""
     return {name: weights @ column for name, column in table.columns.items()}
 
 
@@ -167,13 +168,15 @@ def _joined(blocks: Sequence[Mapping[str, Array]], name: str) -> Array:
     return np.concatenate([block[name] for block in blocks])
 
 
-def _ends(values: NDArray[np.float64], resampling: Resampling) -> tuple[float, float]:
+def ends(values: NDArray[np.float64], resampling: Resampling) -> tuple[float, float]:
+    """The percentile interval of resampled values."""
     tail = (1.0 - resampling.interval) / 2.0
     low, high = np.quantile(values, [tail, 1.0 - tail])
     return float(low), float(high)
 
 
-def _p_value(value: float, permuted: Array) -> float:
+def p_value(value: float, permuted: Array) -> float:
+    """Two-sided: the share of permutations as extreme as the value, itself counted, so never 0."""
     # The tolerance lets a permutation that restores the very same split of answers count as equally extreme.
     extreme = int(np.count_nonzero(np.abs(permuted) >= abs(value) - 1e-12))
     return (1 + extreme) / (1 + len(permuted))

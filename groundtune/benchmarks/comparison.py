@@ -32,9 +32,9 @@ def compare(base: Artifact, aligned: Artifact) -> dict[str, Any]:
     Raises ArtifactError when questions, images, parser, decoding or suffix differ: the numbers would not
     compare.
     """
-    _check_protocol(base, aligned)
+    check_protocol(base, aligned)
     first, second = answers_by_benchmark(base.rows()), answers_by_benchmark(aligned.rows())
-    _check_questions(base, first, aligned, second)
+    check_questions(base, first, aligned, second)
     settings = EvaluationSettings.from_mapping(aligned.settings)
     resampling = resampling_of(settings)
     before, after = results_of(first, resampling), results_of(second, resampling)
@@ -118,7 +118,7 @@ def verdict(difference: Difference, better: str) -> str:
     return "better" if (difference.low > 0.0) == (better == "higher") else "worse"
 
 
-def _check_protocol(base: Artifact, aligned: Artifact) -> None:
+def check_protocol(base: Artifact, aligned: Artifact) -> None:
     for artifact in (base, aligned):
         if artifact.kind != "answers":
             raise ArtifactError(f"{artifact.path}: holds {artifact.kind!r}, expected an evaluation's 'answers'")
@@ -131,7 +131,7 @@ def _check_protocol(base: Artifact, aligned: Artifact) -> None:
             )
 
 
-def _check_questions(base: Artifact, first: Groups, aligned: Artifact, second: Groups) -> None:
+def check_questions(base: Artifact, first: Groups, aligned: Artifact, second: Groups) -> None:
     """Both must hold answers to exactly the same questions: one that was rejected on one side only counts as
     well.
     """

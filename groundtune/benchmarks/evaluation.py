@@ -1,12 +1,14 @@
 """evaluate: a model, with or without an adapter, answers the questions of benchmarks and is scored."""
 
+import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from groundtune import storage, tracking
 from groundtune.artifact_writing import ArtifactWriter
-from groundtune.artifacts import Artifact, parse_shard, parts_of
+from groundtune.artifacts import MANIFEST, Artifact, parse_shard, parts_of
 from groundtune.benchmarks.answering import answer_part, decoding_text
 from groundtune.benchmarks.judge import Judge, load_judge
 from groundtune.benchmarks.judging import judged_rows
@@ -18,12 +20,15 @@ from groundtune.digests import digest_of
 from groundtune.images import ATTACHED
 from groundtune.progress import Progress, say, shard_label
 from groundtune.settings import EvaluationSettings, JudgeSettings
+from groundtune.tracking.ledger import noted
+from groundtune.vlm.feature_identity import open_features
 from groundtune.vlm.loader import Vlm, load_vlm
 from groundtune.vlm.prompt import render
 
 STAGE = "evaluate"
 
 
+@noted(STAGE)
 def run(
     questions_root: str,
     model: str,
@@ -44,7 +49,8 @@ def run(
     """
     settings = EvaluationSettings.of(settings, STAGE)
     asked = load_judge(JudgeSettings.of(judge, "judge"))
-    return _answer(questions_root, model, out, settings, adapter, asked, {"slice": WHOLE}, results_of_artifact)
+    with _named_after(adapter):
+        return _answer(questions_root, model, out, settings, adapter, asked, {"slice": WHOLE}, results_of_artifact)
 
 
 def run_slice(
@@ -65,6 +71,7 @@ def run_slice(
     return _answer(questions_root, model, out, settings, adapter, None, named, lambda made, settings: {})
 
 
+@noted("answer_questions")
 def run_item(
     item: str,
     questions_root: str,
@@ -102,6 +109,7 @@ def _answer(
         most = settings.max_rejected_share if slice_name == WHOLE else 1.0
         check_share(questions, broken, settings.allow_missing, most)
         vlm = load_vlm(storage.local_folder(model), adapter=storage.local_folder(adapter) if adapter else None)
+        vlm.features = open_features(vlm, settings.feature_cache)
         parents = {"model": vlm.digest, "adapter": vlm.adapter_digest, "images": digest_of(images), **asked.digests}
         # An unfinished evaluation starts again on another device, in another precision, with another parser or judge.
         engine = {"dtype": str(vlm.dtype), "device": vlm.device.type}
@@ -133,6 +141,15 @@ def _answer(
             log.metrics(artifact.scalars)
             log.output(artifact.digest)
             return artifact
+
+
+def _named_after(adapter: str) -> AbstractContextManager[Any]:
+    """In a comparison many tasks evaluate: each one's note and MLflow run say whose answers they are."""
+    file = Path(adapter) / MANIFEST
+    about = json.loads(file.read_text())["results"] if adapter and file.is_file() else {}
+    if "method" not in about:
+        return nullcontext()
+    return noted(f"{STAGE} {about['method']} {about['seed']}", fixed=True)
 
 
 def identity_of(

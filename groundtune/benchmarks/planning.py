@@ -14,11 +14,14 @@ from groundtune.digests import digest_of
 from groundtune.errors import SettingError
 from groundtune.progress import say
 from groundtune.settings import EvaluationSettings, JudgeSettings
+from groundtune.tracking.ledger import noted
 from groundtune.vlm.checkpoints import check_adapter, check_checkpoint, checkpoint_digest
 
 STAGE = "plan_evaluation"
 
 
+@noted(STAGE)
+@storage.patience(storage.CHECK_PATIENCE)
 def run(
     questions_root: str,
     settings: EvaluationSettings | Mapping[str, Any],

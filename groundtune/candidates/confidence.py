@@ -4,7 +4,7 @@ The pass runs once: its token log-probs are the reference of DPO as well (`train
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,23 @@ from groundtune.artifacts import Artifact, Row, parse_shard, parts_of, read_arti
 from groundtune.candidates.entropy import claim_entropy, pool_entropy
 from groundtune.candidates.meaning import claims_of, clusters_of
 from groundtune.candidates.pools import Pool, read_pools
-from groundtune.digests import digest_of
+from groundtune.candidates.readable import readable_pools
+from groundtune.candidates.reference_key import Answer, kept_parts, pass_parts, reference_key
 from groundtune.errors import RecordError
 from groundtune.images import ImageStore
+from groundtune.output_probe import check_places, check_room_for, finished
 from groundtune.progress import Progress, say, shard_label
 from groundtune.settings import ConfidenceSettings
+from groundtune.tracking.ledger import noted
 from groundtune.vlm.branches import branch_logprobs
+from groundtune.vlm.feature_identity import open_features
 from groundtune.vlm.loader import Vlm, load_vlm
-from groundtune.vlm.prompt import encode_prefix
 
 STAGE = "score_confidence"
+ROW_BYTES = 512  # of a row without its tokens, generously
 
 
+@noted(STAGE)
 def run(
     prompts: str | Path,
     candidates: str | Path,
@@ -42,63 +47,84 @@ def run(
     """Log-prob of every token of every candidate under the model that wrote it: float32, nats, temperature 1.
 
     candidates: the shard to score; its prompts are looked up in `prompts`. A candidate whose log-probs are not finite
-    is rejected with a reason.
+    is rejected with a reason. Raises StorageError before the model is loaded when `out` cannot be written, and before
+    the pass when it has no room. What is whole at `out` already, by the same work, is not done again.
     """
     settings = ConfidenceSettings.of(settings, STAGE)
     index, count = parse_shard(shard)
     source, pool_rows = read_artifact(prompts, "prompts"), read_artifact(candidates, "candidates")
     pools = read_pools(source, pool_rows)
+    check_places(out)
     vlm = load_vlm(storage.local_folder(model), adapter=storage.local_folder(adapter) if adapter else None)
-    parents = {"candidates": pool_rows.digest, "model": vlm.digest, "adapter": vlm.adapter_digest}
-    key = reference_key(vlm.digest, vlm.adapter_digest, str(vlm.dtype))
+    vlm.features = open_features(vlm, settings.feature_cache)
+    parents = {
+        "prompts": source.digest,
+        "candidates": pool_rows.digest,
+        "model": vlm.digest,
+        "adapter": vlm.adapter_digest,
+    }
+    kept = kept_parts(pass_parts(vlm))
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents, shard=(index, count)) as log:
-        writer = ArtifactWriter(Path(out), "confidence", settings.to_mapping(), parents, shard=(index, count))
-        store = ImageStore(images_root, attached=source.files)
-        progress = Progress(shard_label(STAGE, index, count), len(pools), "prompts")
-        for number, part in parts_of(pools, settings.prompts_per_part):
-            if writer.has_part(number):
-                progress.skip(len(part))
-                continue
-            rows, rejected = _score(vlm, part, store, settings, key)
-            writer.write_part(number, rows, rejected)
-            progress.add(len(part))
-        artifact = writer.finish(
-            len(pool_rows),
-            results=lambda made: {
-                "candidates": len(made),
-                "mean_confidence": sum(row["confidence"] for row in made.rows()) / max(len(made), 1),
-                "prompts_per_second": progress.rate,
-            },
+        writer = ArtifactWriter(
+            Path(out), "confidence", settings.to_mapping(), parents, shard=(index, count), extra=kept
         )
-        say(
-            progress.stage, f"{len(artifact):,} candidates, mean {artifact.results['mean_confidence']:.3f} nats a token"
-        )
+        artifact = finished(writer, STAGE)
+        if artifact is None:
+            check_room_for(writer, parts_of(pools, settings.prompts_per_part), _pool_bytes)
+            artifact = _pass(vlm, pools, len(pool_rows), writer, source, images_root, settings)
         log.metrics(artifact.results)
         log.tag("output.digest", artifact.digest)
         return artifact
 
 
-def reference_key(model_digest: str, adapter_digest: str, dtype: str) -> str:
-    """Identity of reference log-probs: a cache with another key must not be used as the reference of a training."""
-    return digest_of({"model": model_digest, "adapter": adapter_digest, "dtype": dtype, "aggregation": "token"})
+def _pool_bytes(pool: Pool) -> int:
+    return sum(row_bytes(row["token_ids"]) for row in pool.candidates)
+
+
+def row_bytes(answer: Sequence[int]) -> int:
+    """Room that the log-probs of one answer (token ids) take at most."""
+    return ROW_BYTES + 4 * len(answer)
+
+
+def _pass(
+    vlm: Vlm,
+    pools: list[Pool],
+    rows_in: int,
+    writer: ArtifactWriter,
+    prompts: Artifact,
+    images_root: str,
+    settings: ConfidenceSettings,
+) -> Artifact:
+    store = ImageStore(images_root, attached=prompts.files)
+    progress = Progress(shard_label(STAGE, *writer.shard), len(pools), "prompts")
+    for number, part in parts_of(pools, settings.prompts_per_part):
+        if writer.has_part(number):
+            progress.skip(len(part))
+            continue
+        rows, rejected = _score(vlm, part, store, settings)
+        writer.write_part(number, rows, rejected)
+        progress.add(len(part))
+    artifact = writer.finish(
+        rows_in,
+        results=lambda made: {
+            "candidates": len(made),
+            "mean_confidence": sum(row["confidence"] for row in made.rows()) / max(len(made), 1),
+            "prompts_per_second": progress.rate,
+        },
+    )
+    say(progress.stage, f"{len(artifact):,} candidates, mean {artifact.results['mean_confidence']:.3f} nats a token")
+    return artifact
 
 
 @torch.inference_mode()
 def _score(
-    vlm: Vlm, pools: list[Pool], store: ImageStore, settings: ConfidenceSettings, key: str
+    vlm: Vlm, pools: list[Pool], store: ImageStore, settings: ConfidenceSettings
 ) -> tuple[list[Row], list[Row]]:
-    rejected: list[Row] = []
-    prefixes, readable = [], []
-    for pool in pools:
-        prompt = pool.prompt
-        try:
-            image = store.open(prompt["id"], prompt["image"], prompt["image_sha256"])
-            prefixes.append(encode_prefix(vlm, prompt["id"], prompt["instruction"], image))
-            readable.append(pool)
-        except RecordError as error:
-            rejected += [reject(row["candidate_id"], error.field, str(error)) for row in pool.candidates]
+    readable, prefixes, unreadable = readable_pools(vlm, pools, store)
+    rejected = [reject(name, error.field, str(error)) for name, error in unreadable.items()]
     branches = [[row["token_ids"] for row in pool.candidates] for pool in readable]
     scored = branch_logprobs(vlm, prefixes, branches, token_budget=settings.token_budget)
+    parts = pass_parts(vlm)
     rows: list[Row] = []
     for pool, logprobs in zip(readable, scored, strict=True):
         good = []
@@ -113,7 +139,7 @@ def _score(
         if not good:
             continue
         entropy = _entropy(good, settings)
-        rows += [_row(candidate, tokens, entropy, key) for candidate, tokens in good]
+        rows += [_row(pool.prompt, candidate, tokens, entropy, parts) for candidate, tokens in good]
     return rows, rejected
 
 
@@ -129,7 +155,8 @@ def _entropy(scored: list[tuple[Row, list[float]]], settings: ConfidenceSettings
     return pool_entropy(confidences, clusters)
 
 
-def _row(candidate: Row, tokens: list[float], entropy: float | None, key: str) -> Row:
+def _row(prompt: Row, candidate: Row, tokens: list[float], entropy: float | None, parts: Mapping[str, str]) -> Row:
+    answer = Answer(prompt["instruction"], candidate["token_ids"], prompt["image_sha256"])
     return {
         "prompt_id": candidate["prompt_id"],
         "candidate_id": candidate["candidate_id"],
@@ -137,5 +164,6 @@ def _row(candidate: Row, tokens: list[float], entropy: float | None, key: str) -
         "logprob_sum": math.fsum(tokens),
         "confidence": math.fsum(tokens) / len(tokens),
         "pool_entropy": entropy,
-        "reference_key": key,
+        "image_sha256": answer.image_sha256,
+        "reference_key": reference_key(parts, answer),
     }

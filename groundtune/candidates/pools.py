@@ -1,9 +1,9 @@
 """Pools: the candidates of one prompt, next to the prompt they answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from groundtune.artifacts import Artifact, Row
+from groundtune.artifacts import Artifact, Row, plain_rows
 from groundtune.errors import ArtifactError
 
 
@@ -15,15 +15,15 @@ class Pool:
     candidates: list[Row]
 
 
-def read_pools(prompts: Artifact, candidates: Artifact) -> list[Pool]:
-    """Pools of a candidates artifact (a shard or the whole), in the order of its rows.
+def read_pools(prompts: Artifact, candidates: Artifact, columns: Sequence[str] = ()) -> list[Pool]:
+    """Pools of an artifact with a row a candidate (a shard or the whole), in the order of its rows.
 
+    columns: what is read of a row, prompt_id among it; default: all.
     Raises ArtifactError when a candidate answers a prompt that the prompts artifact does not hold.
     """
     known = {row["id"]: row for row in prompts.rows()}
-    return [
-        Pool(_prompt(known, prompt_id, candidates), rows) for prompt_id, rows in by_prompt(candidates.rows()).items()
-    ]
+    answers = (row for batch in candidates.batches(columns) for row in plain_rows(batch))
+    return [Pool(_prompt(known, prompt_id, candidates), rows) for prompt_id, rows in by_prompt(answers).items()]
 
 
 def by_prompt(rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -1,6 +1,7 @@
 """sample_candidates: the model answers every prompt K times (M3PO step 1); a user's own preference joins the pool.
 
-A candidate follows from the seed, the prompt's id and its number k alone: not from its batch, shard or a restart.
+A candidate follows from the seed, the prompt's id and its number k alone: not from its batch, shard or a restart (of
+engine vllm, up to what docs/vllm.md says of its rounding).
 """
 
 import hashlib
@@ -11,19 +12,22 @@ from typing import Any
 from groundtune import storage, tracking
 from groundtune.artifact_writing import ArtifactWriter, reject
 from groundtune.artifacts import Artifact, Row, parse_shard, parts_of, read_artifact, shard_of
+from groundtune.candidates.engines.engine import Engine, open_engine
 from groundtune.errors import RecordError
 from groundtune.images import ImageStore
 from groundtune.progress import Progress, say, shard_label
 from groundtune.settings import SamplingSettings
+from groundtune.tracking.ledger import noted
 from groundtune.vlm.answer_ids import encode_answer
-from groundtune.vlm.generate import Answer, Decoding, generate
-from groundtune.vlm.loader import Vlm, load_vlm
-from groundtune.vlm.prompt import Prefix, encode_prefix
+from groundtune.vlm.generate import Answer
+from groundtune.vlm.loader import PrefixChecker
+from groundtune.vlm.prompt import Prefix
+from groundtune.vlm.sampling import Decoding
 
 STAGE = "sample_candidates"
-ENGINE = "transformers"
 
 
+@noted(STAGE)
 def run(
     prompts: str | Path,
     images_root: str,
@@ -43,10 +47,14 @@ def run(
     index, count = parse_shard(shard)
     source = read_artifact(prompts, "prompts")
     work = shard_of(list(source.rows()), index, count)
-    vlm = load_vlm(storage.local_folder(model), adapter=storage.local_folder(adapter) if adapter else None)
-    parents = {"prompts": source.digest, "model": vlm.digest, "adapter": vlm.adapter_digest}
+    engine = open_engine(settings, storage.local_folder(model), storage.local_folder(adapter) if adapter else None)
+    parents = {"prompts": source.digest, "model": engine.digest, "adapter": engine.adapter_digest}
+    # Unfinished work starts again under another version: the answers of one pool come from one engine.
+    extra = {"engine": engine.name, "version": engine.version}
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents, shard=(index, count)) as log:
-        writer = ArtifactWriter(Path(out), "candidates", settings.to_mapping(), parents, shard=(index, count))
+        writer = ArtifactWriter(
+            Path(out), "candidates", settings.to_mapping(), parents, shard=(index, count), extra=extra
+        )
         store = ImageStore(images_root, attached=source.files)
         progress = Progress(shard_label(STAGE, index, count), len(work), "prompts")
         for number, part in parts_of(work, settings.prompts_per_part):
@@ -55,24 +63,25 @@ def run(
                 continue
             rows: list[Row] = []
             rejected: list[Row] = []
-            for _, batch in parts_of(part, settings.prompts_per_batch):
-                prefixes = []
-                given: dict[str, list[Row]] = {}
-                for prompt in batch:
-                    try:
-                        prefix = _prefix(vlm, prompt, store)
-                        given[prompt["id"]] = given_answers(vlm, prefix, prompt, settings)
-                        prefixes.append(prefix)
-                    except RecordError as error:
-                        rejected.append(reject(prompt["id"], error.field, str(error)))
-                sampled = _sample(vlm, prefixes, settings)
-                for prefix in prefixes:
-                    rows += [*sampled[prefix.record_id], *given[prefix.record_id]]
-                progress.add(len(batch))
+            prefixes: list[Prefix] = []
+            given: dict[str, list[Row]] = {}
+            for prompt in part:
+                try:
+                    file = store.file(prompt["id"], prompt["image"], prompt["image_sha256"])
+                    prefix = engine.encode(prompt["id"], prompt["instruction"], file)
+                    given[prompt["id"]] = given_answers(engine.reader, prefix, prompt, settings)
+                    prefixes.append(prefix)
+                except RecordError as error:
+                    rejected.append(reject(prompt["id"], error.field, str(error)))
+            sampled = _sample(engine, prefixes, settings)
+            for prefix in prefixes:
+                rows += [*sampled[prefix.record_id], *given[prefix.record_id]]
+            progress.add(len(part))
             writer.write_part(number, rows, rejected)
         results = _finish(writer, len(work), progress)
         log.metrics(results.results)
         log.tag("output.digest", results.digest)
+        log.tag("engine", f"{engine.name} {engine.version}")
         return results
 
 
@@ -81,8 +90,11 @@ def prompt_seed(seed: int, prompt_id: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}\x1f{prompt_id}".encode()).digest()[:8], "big") >> 1
 
 
-def merge_duplicates(prompt_id: str, answers: list[Answer]) -> list[Row]:
-    """One row a distinct token sequence, in the order of first appearance, with its multiplicity."""
+def merge_duplicates(prompt_id: str, answers: list[Answer], engine: str) -> list[Row]:
+    """One row a distinct token sequence, in the order of first appearance, with its multiplicity.
+
+    engine: the name of what wrote the answers.
+    """
     rows: dict[tuple[int, ...], Row] = {}
     for k, answer in enumerate(answers):
         row = rows.get(answer.token_ids)
@@ -94,14 +106,14 @@ def merge_duplicates(prompt_id: str, answers: list[Answer]) -> list[Row]:
                 "token_ids": list(answer.token_ids),
                 "finished": answer.finished,
                 "multiplicity": 1,
-                "engine": ENGINE,
+                "engine": engine,
             }
         else:
             row["multiplicity"] += 1
     return list(rows.values())
 
 
-def given_answers(vlm: Vlm, prefix: Prefix, prompt: Row, settings: SamplingSettings) -> list[Row]:
+def given_answers(reader: PrefixChecker, prefix: Prefix, prompt: Row, settings: SamplingSettings) -> list[Row]:
     """The user's chosen and rejected answer as candidates that nobody sampled (multiplicity 0).
 
     Raises RecordError when an answer cannot be encoded, or when there is neither a preference nor anything to sample.
@@ -115,7 +127,7 @@ def given_answers(vlm: Vlm, prefix: Prefix, prompt: Row, settings: SamplingSetti
             "prompt_id": prompt["id"],
             "candidate_id": f"{prompt['id']}#{side}",
             "text": prompt[side].strip(),
-            "token_ids": list(encode_answer(vlm, prefix, prompt[side])),
+            "token_ids": list(encode_answer(reader, prefix, prompt[side])),
             "finished": True,
             "multiplicity": 0,
             "engine": "given",
@@ -127,12 +139,7 @@ def given_answers(vlm: Vlm, prefix: Prefix, prompt: Row, settings: SamplingSetti
     return rows
 
 
-def _prefix(vlm: Vlm, prompt: Row, store: ImageStore) -> Prefix:
-    image = store.open(prompt["id"], prompt["image"], prompt["image_sha256"])
-    return encode_prefix(vlm, prompt["id"], prompt["instruction"], image)
-
-
-def _sample(vlm: Vlm, prefixes: list[Prefix], settings: SamplingSettings) -> dict[str, list[Row]]:
+def _sample(engine: Engine[Any], prefixes: list[Prefix], settings: SamplingSettings) -> dict[str, list[Row]]:
     """prompt id -> its distinct sampled answers."""
     if not prefixes or not settings.num_candidates:
         return {prefix.record_id: [] for prefix in prefixes}
@@ -143,9 +150,9 @@ def _sample(vlm: Vlm, prefixes: list[Prefix], settings: SamplingSettings) -> dic
         samples=settings.num_candidates,
     )
     seeds = [prompt_seed(settings.seed, prefix.record_id) for prefix in prefixes]
-    pools = generate(vlm, prefixes, decoding, seeds)
+    pools = engine.sample(prefixes, decoding, seeds)
     return {
-        prefix.record_id: merge_duplicates(prefix.record_id, pool)
+        prefix.record_id: merge_duplicates(prefix.record_id, pool, engine.name)
         for prefix, pool in zip(prefixes, pools, strict=True)
     }
 

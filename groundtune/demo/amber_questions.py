@@ -73,6 +73,7 @@ def _described(name: str, scene: Scene) -> tuple[Row, Row]:
 def _attributes(name: str, scene: Scene, rng: random.Random) -> list[tuple[Row, Row]]:
     """The colour of one thing and the number of another, each asked rightly and wrongly."""
     coloured, counted = rng.choice(scene.entities), rng.choice(scene.entities)
+    assert coloured.colour is not None  # these files are the drawn world's, where all things have one
     other = rng.choice([colour for colour in COLOURS if colour != coloured.colour])
     wrong = rng.choice([count for count in COUNT_WEIGHTS if count != counted.count])
     return [

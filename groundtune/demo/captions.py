@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from groundtune.demo.claims import COMPANION, Claim, claim_of
+from groundtune.demo.claims import Claim, claim_of
+from groundtune.demo.inventory import Inventory
 from groundtune.demo.language import STYLE_WEIGHTS, STYLES, sentence
-from groundtune.demo.world import CELLS, COLOURS, USUAL_COLOUR, Scene
+from groundtune.demo.world import CELLS, Scene
 
 CAPTION_PROMPTS: tuple[str, ...] = (
     "Describe this image in detail.",
@@ -19,9 +20,6 @@ CAPTION_PROMPTS: tuple[str, ...] = (
 # How often a present kind makes a biased caption add its absent companion. Above one half greedy decoding follows the
 # language, below it follows the eye; both kinds leave good and bad answers in a sampled pool.
 STRONG_BOND, WEAK_BOND = 0.68, 0.20
-STRONG_KINDS: frozenset[str] = frozenset({"cup", "apple", "car", "dog", "plate"})
-# How often the usual colour is said instead of the seen one.
-COLOUR_BIAS: dict[str, float] = {"banana": 0.62, "apple": 0.25, "carrot": 0.25, "bus": 0.25, "fish": 0.25}
 # A companion that is not there has its usual colour, so that the false sentence is likely as a whole.
 COMPANION_USUAL_COLOUR = 0.85
 
@@ -41,22 +39,28 @@ def true_claims(scene: Scene) -> list[Claim]:
 
 def biased_claims(scene: Scene, rng: random.Random) -> list[Claim]:
     """Every entity of the scene, sometimes in its usual colour, and companions that are not there."""
+    known = scene.inventory
     claims: list[Claim] = []
     taken = {placement.cell for entity in scene.entities for placement in entity.placements}
     for entity in scene.entities:
         claim = claim_of(entity)
-        if rng.random() < COLOUR_BIAS.get(entity.kind, 0.0):
-            claim = replace(claim, colour=USUAL_COLOUR[entity.kind])
+        if rng.random() < known.colour_bias.get(entity.kind, 0.0):
+            claim = replace(claim, colour=known.usual_colour[entity.kind])
         claims.append(claim)
-        companion = COMPANION[entity.kind]
-        bond = STRONG_BOND if entity.kind in STRONG_KINDS else WEAK_BOND
+        companion = known.companion[entity.kind]
+        bond = STRONG_BOND if entity.kind in known.strong_kinds else WEAK_BOND
         if rng.random() < bond and companion not in {*scene.kinds, *(said.kind for said in claims)}:
-            usual = rng.random() < COMPANION_USUAL_COLOUR
-            colour = USUAL_COLOUR[companion] if usual else rng.choice(COLOURS)
+            colour = _expected_colour(companion, known, rng)
             cell = _cell_near(entity.cell, taken, rng)
             taken.add(cell)
             claims.append(Claim(companion, colour, 1, cell))
     return claims
+
+
+def _expected_colour(kind: str, known: Inventory, rng: random.Random) -> str | None:
+    if not known.colours:
+        return None
+    return known.usual_colour[kind] if rng.random() < COMPANION_USUAL_COLOUR else rng.choice(known.colours)
 
 
 def _cell_near(cell: int, taken: set[int], rng: random.Random) -> int:

@@ -5,15 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from groundtune.demo.world import CELLS, COLOURS, COUNT_WEIGHTS, GROUP_OF, GROUPS, KINDS, Entity, Scene
-
-# Each kind calls another one to mind, in a cycle through its group.
-COMPANION: dict[str, str] = {
-    "cup": "spoon", "spoon": "plate", "plate": "bottle", "bottle": "cup",
-    "apple": "banana", "banana": "pear", "pear": "carrot", "carrot": "apple",
-    "car": "bus", "bus": "bicycle", "bicycle": "sign", "sign": "car",
-    "dog": "cat", "cat": "fish", "fish": "bird", "bird": "dog",
-}  # fmt: skip
+from groundtune.demo.world import CELLS, Entity, Scene
 
 
 @dataclass(frozen=True)
@@ -43,18 +35,19 @@ def holds(claim: Claim, scene: Scene) -> bool:
 
 
 def absent_kinds(scene: Scene) -> list[str]:
-    return [kind for kind in KINDS if kind not in scene.kinds]
+    return [kind for kind in scene.inventory.kinds if kind not in scene.kinds]
 
 
 def companions(scene: Scene) -> list[str]:
     """Kinds that those present call to mind and that are not there; none where a whole group is there."""
-    called = [COMPANION[kind] for kind in scene.kinds]
+    called = [scene.inventory.companion[kind] for kind in scene.kinds]
     return [kind for kind in dict.fromkeys(called) if kind not in scene.kinds]
 
 
 def absent_companions(scene: Scene) -> list[str]:
     """Kinds that one would expect here and that are not: companions first, then the rest of the groups present."""
-    others = [kind for present in scene.kinds for kind in GROUPS[GROUP_OF[present]] if kind not in scene.kinds]
+    groups, group_of = scene.inventory.groups, scene.inventory.group_of
+    others = [kind for present in scene.kinds for kind in groups[group_of[present]] if kind not in scene.kinds]
     return list(dict.fromkeys(companions(scene) + others))
 
 
@@ -79,11 +72,11 @@ def corrupt(claim: Claim, scene: Scene, rng: random.Random) -> Claim:
             kind = rng.choice(expected) if expected and rng.random() < 0.6 else rng.choice(absent_kinds(scene))
             wrong = replace(claim, kind=kind)
             if claim.colour is not None and rng.random() < 0.5:
-                wrong = replace(wrong, colour=rng.choice(COLOURS))
+                wrong = replace(wrong, colour=rng.choice(scene.inventory.colours))
         elif pick < 0.80 and claim.colour is not None:
-            wrong = replace(claim, colour=rng.choice(COLOURS))
+            wrong = replace(claim, colour=rng.choice(scene.inventory.colours))
         elif pick < 0.92 and claim.count is not None:
-            count = rng.choice(tuple(COUNT_WEIGHTS))
+            count = rng.choice(scene.inventory.counts)
             wrong = replace(claim, count=count, cell=claim.cell if count == 1 else None)
         elif claim.cell is not None:
             wrong = replace(claim, cell=rng.randrange(CELLS))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from groundtune.demo.claims import Claim
+from groundtune.demo.clip_naming import Report, name_patches
+from groundtune.demo.clip_settings import ClipSettings
 from groundtune.demo.corpus import (
     MODEL_SIZE,
     PATCH_SIZE,
@@ -20,39 +20,30 @@ from groundtune.demo.corpus import (
     claim_codes,
     claim_text,
     image_claims,
+    normalised,
     truth_table,
 )
+from groundtune.demo.inventory import Inventory
+from groundtune.demo.picture_world import PictureWorld
 from groundtune.demo.schedule import cosine_schedule
 from groundtune.demo.vocabulary import TEXT_POSITIONS, build_tokenizer
-from groundtune.demo.world import COLOURS, KINDS
 
 if TYPE_CHECKING:
-    from transformers import CLIPModel, CLIPProcessor, LlavaProcessor
-
-Report = Callable[[str], None]
-KEYWORDS: tuple[Claim, ...] = tuple(Claim(kind, colour) for kind in KINDS for colour in (None, *COLOURS))
+    from transformers import CLIPModel, CLIPProcessor
 
 
-@dataclass(frozen=True)
-class ClipSettings:
-    steps: int = 850
-    batch: int = 64
-    true_claims: int = 3
-    false_claims: int = 4
-    learning_rate: float = 1.5e-3
-    width: int = 128
-    vision_layers: int = 4
-    text_layers: int = 2
-    projection: int = 128
+def keywords(known: Inventory) -> list[Claim]:
+    """Every kind, bare and in every colour."""
+    return [Claim(kind, colour) for kind in known.kinds for colour in (None, *known.colours)]
 
 
-def clip_processor(seed: int) -> CLIPProcessor:
+def clip_processor(world: PictureWorld, seed: int) -> CLIPProcessor:
     from transformers import CLIPProcessor
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     square = {"height": MODEL_SIZE, "width": MODEL_SIZE}
     images = CLIPImageProcessorPil(size={"shortest_edge": MODEL_SIZE}, crop_size=square)
-    tokenizer = build_tokenizer(seed, image_token=False, eos_at_end=True, max_length=TEXT_POSITIONS)
+    tokenizer = build_tokenizer(world, seed, image_token=False, eos_at_end=True, max_length=TEXT_POSITIONS)
     return CLIPProcessor(images, tokenizer)
 
 
@@ -78,21 +69,18 @@ def new_clip(processor: CLIPProcessor, settings: ClipSettings) -> CLIPModel:
     return CLIPModel(config)
 
 
-def normalised(pixels: np.ndarray, processor: CLIPProcessor | LlavaProcessor) -> torch.Tensor:
-    """[B, 72, 72, 3] uint8 -> [B, 3, 72, 72] float32, as the image processor normalises."""
-    mean = torch.tensor(processor.image_processor.image_mean).view(1, 3, 1, 1)
-    std = torch.tensor(processor.image_processor.image_std).view(1, 3, 1, 1)
-    return (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255 - mean) / std
-
-
 def train_clip(seed: int, data: SceneArrays, settings: ClipSettings, report: Report) -> tuple[CLIPModel, CLIPProcessor]:
     """Sigmoid loss on every (picture, sentence) of the batch, and on (patch, keyword) so that words find their place.
 
     The labels of all pairs are exact: a sentence that happens to be true of another picture is no negative there.
     """
     torch.manual_seed(seed)
-    processor = clip_processor(0)
+    processor = clip_processor(data.world, 0)
+    known = data.world.inventory
+    named = [bare_words(word) for word in keywords(known)]
     model = new_clip(processor, settings)
+    if settings.naming_steps:
+        name_patches(seed, model, processor, data, settings, report)
     bias = torch.nn.Parameter(torch.tensor(-5.0))
     patch_bias = torch.nn.Parameter(torch.tensor(-5.0))
     rng = random.Random(f"groundtune-demo/clip/{seed}")
@@ -107,8 +95,9 @@ def train_clip(seed: int, data: SceneArrays, settings: ClipSettings, report: Rep
             for claim in image_claims(data.scenes[row], settings.true_claims, settings.false_claims, rng):
                 claims.append(claim)
                 texts.append(claim_text(claim, rng))
-        truth = torch.from_numpy(truth_table(data.codes[rows], np.array([claim_codes(claim) for claim in claims])))
-        tokens = processor.tokenizer(texts + [bare_words(word) for word in KEYWORDS], padding=True, return_tensors="pt")
+        codes = np.array([claim_codes(claim, known) for claim in claims])
+        truth = torch.from_numpy(truth_table(data.codes[rows], codes))
+        tokens = processor.tokenizer(texts + named, padding=True, return_tensors="pt")
         text = F.normalize(model.get_text_features(**tokens).pooler_output, dim=-1)
         vision = model.vision_model(normalised(data.pixels[rows], processor))
         image = F.normalize(model.visual_projection(vision.pooler_output), dim=-1)
@@ -148,7 +137,8 @@ def _own_and_other_loss(logits: torch.Tensor, truth: torch.Tensor, own: torch.Te
 
 def _patch_loss(found: torch.Tensor, data: SceneArrays, rows: np.ndarray) -> torch.Tensor:
     """A keyword is true of a patch that its entity mostly fills; half-filled patches do not count. found [B, P, W]."""
-    words = np.array([claim_codes(word) for word in KEYWORDS])
+    known = data.world.inventory
+    words = np.array([claim_codes(word, known) for word in keywords(known)])
     codes = data.codes[rows][:, :, None]  # [B, E, 1, 4]
     fits = ((codes == words) | (words == -1)).all(-1)  # [B, E, W]
     cover = np.einsum("bep,bew->bpw", data.cover[rows], fits)

@@ -4,44 +4,51 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from PIL import Image
 
 from groundtune.demo.claims import Claim, claim_of, corrupt, loosen
-from groundtune.demo.draw import IMAGE_SIZE, box, render
+from groundtune.demo.inventory import Inventory
 from groundtune.demo.language import noun_phrase, sentence
-from groundtune.demo.world import COLOURS, KINDS, Scene, scenes
+from groundtune.demo.picture_world import PictureWorld
+from groundtune.demo.world import Scene
+
+if TYPE_CHECKING:
+    from transformers import CLIPProcessor, LlavaProcessor
 
 MODEL_SIZE = 72
 PATCH_SIZE = 12
-PATCHES = (MODEL_SIZE // PATCH_SIZE) ** 2
+PATCHES_ACROSS = MODEL_SIZE // PATCH_SIZE
+PATCHES = PATCHES_ACROSS**2
 MAX_ENTITIES = 4
 ANY = -1
 
 
 @dataclass
 class SceneArrays:
-    """N scenes. pixels [N, 72, 72, 3] uint8; codes [N, 4, 4] (kind, colour, count, cell; kind -9 pads);
-    cover [N, 4, 36] float32, the share of each patch that each entity's boxes fill."""
+    """N scenes of a world. pixels [N, 72, 72, 3] uint8; codes [N, 4, 4] (kind, colour, count, cell; kind -9 pads);
+    cover [N, 4, 36] float32, the share of each patch that each entity fills."""
 
+    world: PictureWorld
     scenes: list[Scene]
     pixels: np.ndarray
     codes: np.ndarray
     cover: np.ndarray
 
 
-def scene_arrays(seed: int, split: str, count: int, start: int = 0) -> SceneArrays:
-    listed = list(scenes(seed, split, count, start))
-    pixels = np.stack([model_pixels(render(scene)) for scene in listed])
+def scene_arrays(world: PictureWorld, seed: int, split: str, count: int) -> SceneArrays:
+    listed = list(world.scenes(seed, split, count))
+    pixels = np.stack([model_pixels(world.render(scene)) for scene in listed])
     codes = np.full((count, MAX_ENTITIES, 4), -9, dtype=np.int16)
     cover = np.zeros((count, MAX_ENTITIES, PATCHES), dtype=np.float32)
     for row, scene in enumerate(listed):
         for slot, entity in enumerate(scene.entities):
-            codes[row, slot] = claim_codes(claim_of(entity))
-            for placement in entity.placements:
-                cover[row, slot] += _patch_cover(box(placement))
-    return SceneArrays(listed, pixels, codes, cover)
+            codes[row, slot] = claim_codes(claim_of(entity), world.inventory)
+        cover[row, : len(scene.entities)] = world.cover(scene, PATCHES_ACROSS)
+    return SceneArrays(world, listed, pixels, codes, cover)
 
 
 def model_pixels(picture: Image.Image) -> np.ndarray:
@@ -49,10 +56,17 @@ def model_pixels(picture: Image.Image) -> np.ndarray:
     return np.array(picture.resize((MODEL_SIZE, MODEL_SIZE), Image.Resampling.BICUBIC))
 
 
-def claim_codes(claim: Claim) -> tuple[int, int, int, int]:
-    colour = ANY if claim.colour is None else COLOURS.index(claim.colour)
+def normalised(pixels: np.ndarray, processor: CLIPProcessor | LlavaProcessor) -> torch.Tensor:
+    """[B, 72, 72, 3] uint8 -> [B, 3, 72, 72] float32, as the image processor normalises."""
+    mean = torch.tensor(processor.image_processor.image_mean).view(1, 3, 1, 1)
+    std = torch.tensor(processor.image_processor.image_std).view(1, 3, 1, 1)
+    return (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255 - mean) / std
+
+
+def claim_codes(claim: Claim, known: Inventory) -> tuple[int, int, int, int]:
+    colour = ANY if claim.colour is None else known.colours.index(claim.colour)
     cell = ANY if claim.cell is None else claim.cell
-    return KINDS.index(claim.kind), colour, ANY if claim.count is None else claim.count, cell
+    return known.kinds.index(claim.kind), colour, ANY if claim.count is None else claim.count, cell
 
 
 def truth_table(scene_codes: np.ndarray, claims: np.ndarray) -> np.ndarray:
@@ -82,13 +96,3 @@ def claim_text(claim: Claim, rng: random.Random) -> str:
 
 def bare_words(claim: Claim) -> str:
     return f"{claim.colour} {claim.kind}" if claim.colour else claim.kind
-
-
-def _patch_cover(corners: tuple[int, int, int, int]) -> np.ndarray:
-    """The share of every patch that a box fills, [36]."""
-    step = PATCH_SIZE * IMAGE_SIZE // MODEL_SIZE
-    starts = np.arange(0, IMAGE_SIZE, step)
-    left, top, right, bottom = corners
-    across = np.clip(np.minimum(starts + step, right) - np.maximum(starts, left), 0, step) / step
-    down = np.clip(np.minimum(starts + step, bottom) - np.maximum(starts, top), 0, step) / step
-    return np.outer(down, across).astype(np.float32).ravel()

@@ -13,12 +13,13 @@ from typing import Any
 from groundtune.demo.amber_questions import write_amber
 from groundtune.demo.captions import CAPTION_PROMPTS
 from groundtune.demo.claims import absent_companions, absent_kinds
-from groundtune.demo.draw import render
+from groundtune.demo.drawn_world import DRAWN_WORLD
 from groundtune.demo.instruction_questions import write_instructions
 from groundtune.demo.language import surface_forms
 from groundtune.demo.mme_questions import write_mme
+from groundtune.demo.picture_world import PictureWorld
 from groundtune.demo.questions import kind_question
-from groundtune.demo.world import Scene, scenes
+from groundtune.demo.world import Scene
 
 POPE_SETTINGS: tuple[str, ...] = ("random", "popular", "adversarial")
 # POPE asks three questions with yes and three with no; a scene of two kinds has room for two and two.
@@ -43,32 +44,48 @@ def write_demo(out: Path, prompts: int, evaluation: int, seed: int) -> Written:
 
     The three come from disjoint streams of scenes. The same arguments give the same bytes.
     """
-    _write_prompts(out, prompts, seed)
-    _write_split(out / "validation", "validation", evaluation, seed)
-    return Written(prompts, evaluation, evaluation, *_write_split(out / "eval", "eval", evaluation, seed))
+    write_prompts(DRAWN_WORLD, out, prompts, seed)
+    asked = {split: _write_drawn_split(out / split, split, evaluation, seed) for split in ("validation", "eval")}
+    return Written(prompts, evaluation, evaluation, *asked["eval"])
 
 
-def _write_prompts(out: Path, count: int, seed: int) -> None:
+def write_prompts(world: PictureWorld, out: Path, count: int, seed: int) -> None:
+    """`prompts.jsonl` and the pictures that it names, in `images/`."""
     rng = random.Random(f"groundtune-demo/{seed}/prompt-wordings")
     images = out / "images"
     images.mkdir(parents=True, exist_ok=True)
     rows = []
-    for number, scene in enumerate(scenes(seed, "prompts", count), start=1):
+    for number, scene in enumerate(world.scenes(seed, "prompts", count), start=1):
         name = f"demo-{number:06d}"
-        render(scene).save(images / f"{name}.png")
+        world.render(scene).save(images / f"{name}.png")
         rows.append({"id": name, "image": f"images/{name}.png", "instruction": rng.choice(CAPTION_PROMPTS)})
     _write_lines(out / "prompts.jsonl", rows)
 
 
-def _write_split(folder: Path, split: str, count: int, seed: int) -> tuple[int, int, int, int]:
+def _write_drawn_split(folder: Path, split: str, count: int, seed: int) -> tuple[int, int, int, int]:
     """Pictures and their questions; returns how many of POPE, MME, AMBER and IFT."""
+    names, listed, pope = write_objects(DRAWN_WORLD, folder, split, count, seed)
+    (folder / "vocabulary.json").write_text(json.dumps(surface_forms(), indent=1) + "\n", encoding="utf-8")
+    name = f"groundtune-demo/{seed}/{split}"
+    mme = write_mme(folder / "mme", names, listed, name)
+    amber = write_amber(folder / "amber", names, listed, name)
+    return pope, mme, amber, write_instructions(folder / "instruction_following.jsonl", names)
+
+
+def write_objects(
+    world: PictureWorld, folder: Path, split: str, count: int, seed: int
+) -> tuple[list[str], list[Scene], int]:
+    """A split's pictures with the questions about objects that any world can ask: `chair.jsonl` and POPE's three files.
+
+    Returns the pictures' names, their scenes and the number of POPE's questions.
+    """
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
-    listed = list(scenes(seed, split, count))
+    listed = list(world.scenes(seed, split, count))
     names = [f"{split}-{number:06d}.png" for number in range(1, count + 1)]
     rows = []
     for name, scene in zip(names, listed, strict=True):
-        render(scene).save(images / name)
+        world.render(scene).save(images / name)
         rows.append(
             {
                 "id": name.removesuffix(".png"),
@@ -78,7 +95,6 @@ def _write_split(folder: Path, split: str, count: int, seed: int) -> tuple[int, 
             }
         )
     _write_lines(folder / "chair.jsonl", rows)
-    (folder / "vocabulary.json").write_text(json.dumps(surface_forms(), indent=1) + "\n", encoding="utf-8")
     frequency = Counter(kind for scene in listed for kind in scene.kinds)
     pope = 0
     for setting in POPE_SETTINGS:
@@ -86,10 +102,7 @@ def _write_split(folder: Path, split: str, count: int, seed: int) -> tuple[int, 
         questions = list(_pope(names, listed, _negatives(setting, frequency), rng))
         _write_lines(folder / f"pope_{setting}.jsonl", questions)
         pope += len(questions)
-    name = f"groundtune-demo/{seed}/{split}"
-    mme = write_mme(folder / "mme", names, listed, name)
-    amber = write_amber(folder / "amber", names, listed, name)
-    return pope, mme, amber, write_instructions(folder / "instruction_following.jsonl", names)
+    return names, listed, pope
 
 
 def _negatives(setting: str, frequency: Counter[str]) -> Callable[[Scene, random.Random], list[str]]:

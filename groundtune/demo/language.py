@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from groundtune.demo.claims import Claim
-from groundtune.demo.world import COLOURS, KINDS
+from groundtune.demo.inventory import Inventory
+from groundtune.demo.world import DRAWN
 
 PLACES: tuple[str, ...] = (
     "at the top left", "at the top", "at the top right",
@@ -14,7 +16,7 @@ PLACES: tuple[str, ...] = (
     "at the bottom left", "at the bottom", "at the bottom right",
 )  # fmt: skip
 NUMBERS: dict[int, str] = {1: "one", 2: "two", 3: "three"}
-IRREGULAR: dict[str, str] = {"bus": "buses", "fish": "fish"}
+IRREGULAR: dict[str, str] = {"bus": "buses", "fish": "fish", "sheep": "sheep"}
 # A caption keeps one style throughout: "There is a ...", "A ... is ...", "On the left there is a ...".
 STYLES: tuple[int, ...] = (0, 1, 2)
 STYLE_WEIGHTS: tuple[float, ...] = (0.5, 0.3, 0.2)
@@ -24,9 +26,9 @@ def plural(kind: str) -> str:
     return IRREGULAR.get(kind, f"{kind}s")
 
 
-def surface_forms() -> dict[str, list[str]]:
+def surface_forms(known: Inventory = DRAWN) -> dict[str, list[str]]:
     """Every kind with the words that mention it, for CHAIR."""
-    return {kind: list(dict.fromkeys((kind, plural(kind)))) for kind in KINDS}
+    return {kind: list(dict.fromkeys((kind, plural(kind)))) for kind in known.kinds}
 
 
 def noun_phrase(claim: Claim) -> str:
@@ -66,12 +68,13 @@ class Mention:
     count: int
 
 
-def mentions(text: str) -> list[Mention]:
+def mentions(text: str, known: Inventory = DRAWN) -> list[Mention]:
     """What a text names, in order, each naming counted."""
+    pattern, kind_of = _reader(known)
     found = []
-    for match in _MENTION.finditer(text.lower()):
+    for match in pattern.finditer(text.lower()):
         count = _COUNT_OF.get(match["number"] or "", 1)
-        found.append(Mention(_KIND_OF[match["kind"]], match["colour"], count))
+        found.append(Mention(kind_of[match["kind"]], match["colour"], count))
     return found
 
 
@@ -79,9 +82,16 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-_KIND_OF = {form: kind for kind, forms in surface_forms().items() for form in forms}
 _COUNT_OF = {word: count for count, word in NUMBERS.items()}
-_MENTION = re.compile(
-    rf"\b(?:(?P<number>an?|{'|'.join(_COUNT_OF)})\s+)?(?:(?P<colour>{'|'.join(COLOURS)})\s+)?"
-    rf"(?P<kind>{'|'.join(sorted(_KIND_OF, key=len, reverse=True))})\b"
-)
+
+
+@cache
+def _reader(known: Inventory) -> tuple[re.Pattern[str], dict[str, str]]:
+    """What finds the mentions of an inventory's kinds, and the kind of each of their words."""
+    kind_of = {form: kind for kind, forms in surface_forms(known).items() for form in forms}
+    colour = "|".join(known.colours) or r"(?!)"  # matches nothing
+    pattern = re.compile(
+        rf"\b(?:(?P<number>an?|{'|'.join(_COUNT_OF)})\s+)?(?:(?P<colour>{colour})\s+)?"
+        rf"(?P<kind>{'|'.join(sorted(kind_of, key=len, reverse=True))})\b"
+    )
+    return pattern, kind_of

@@ -11,8 +11,7 @@ import torch
 from groundtune.demo.captions import CAPTION_PROMPTS
 from groundtune.demo.claims import absent_companions, absent_kinds
 from groundtune.demo.clip_measures import auc, image_features, text_features
-from groundtune.demo.clip_training import normalised
-from groundtune.demo.corpus import PATCHES, SceneArrays
+from groundtune.demo.corpus import PATCHES, SceneArrays, normalised
 from groundtune.demo.language import mentions, sentences_of
 from groundtune.demo.packing import prompt_text
 from groundtune.demo.questions import existence_question, kind_question, statement_question
@@ -51,15 +50,14 @@ def answers(
 
 def hallucinates(text: str, scene: Scene) -> bool:
     """Whether a text names a kind that is not there."""
-    return any(mention.kind not in scene.kinds for mention in mentions(text))
+    return any(mention.kind not in scene.kinds for mention in mentions(text, scene.inventory))
 
 
 def wrong_attribute(text: str, scene: Scene) -> bool:
     """Whether a text gives a kind that is there a colour or a number that it has not."""
     truth = {entity.kind: (entity.colour, entity.count) for entity in scene.entities}
-    return any(
-        mention.kind in truth and (mention.colour, mention.count) != truth[mention.kind] for mention in mentions(text)
-    )
+    said = mentions(text, scene.inventory)
+    return any(one.kind in truth and (one.colour, one.count) != truth[one.kind] for one in said)
 
 
 def caption_measures(llava: Llava, data: SceneArrays, longest: int = 96) -> dict[str, float]:
@@ -68,7 +66,7 @@ def caption_measures(llava: Llava, data: SceneArrays, longest: int = 96) -> dict
                     do_sample=False, max_new_tokens=longest)  # fmt: skip
     seen = total = 0
     for text, scene in zip(texts, data.scenes, strict=True):
-        said = {mention.kind for mention in mentions(text)}
+        said = {mention.kind for mention in mentions(text, scene.inventory)}
         seen += len(said & set(scene.kinds))
         total += len(scene.kinds)
     pairs = list(zip(texts, data.scenes, strict=True))

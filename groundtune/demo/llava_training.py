@@ -12,21 +12,21 @@ import torch
 import torch.nn.functional as F
 
 from groundtune.demo.captions import CAPTION_PROMPTS, biased_claims, caption, draw_style
-from groundtune.demo.clip_training import normalised
-from groundtune.demo.corpus import PATCH_SIZE, PATCHES, SceneArrays
+from groundtune.demo.corpus import PATCH_SIZE, PATCHES, SceneArrays, normalised
 from groundtune.demo.packing import IGNORED, PackedBatch, Turn, pack
+from groundtune.demo.picture_world import PictureWorld
 from groundtune.demo.questions import (
     Question,
     attribute_question,
-    colour_question,
     existence_claim,
     existence_question,
     kind_question,
+    lookup_question,
     statement_question,
 )
 from groundtune.demo.schedule import cosine_schedule
 from groundtune.demo.vocabulary import build_tokenizer
-from groundtune.demo.world import COLOURS, KINDS, Scene
+from groundtune.demo.world import Scene
 
 if TYPE_CHECKING:
     from transformers import CLIPModel, CLIPProcessor, LlavaForConditionalGeneration, LlavaProcessor
@@ -67,12 +67,12 @@ class LlavaSettings:
     positions: int = 512
 
 
-def llava_processor(clip_processor: CLIPProcessor, positions: int) -> LlavaProcessor:
+def llava_processor(world: PictureWorld, clip_processor: CLIPProcessor, positions: int) -> LlavaProcessor:
     from transformers import LlavaProcessor
 
     return LlavaProcessor(
         image_processor=clip_processor.image_processor,
-        tokenizer=build_tokenizer(0, image_token=True, eos_at_end=False, max_length=positions),
+        tokenizer=build_tokenizer(world, 0, image_token=True, eos_at_end=False, max_length=positions),
         patch_size=PATCH_SIZE,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
@@ -120,7 +120,7 @@ def tower_features(
 
 def question_turns(scene: Scene, rng: random.Random) -> list[Turn]:
     """Short questions alone: they have to find a word's patches before captions leave them no room to."""
-    return [_kind_turn(scene, rng) for _ in range(5)] + [_turn(colour_question(scene, rng)) for _ in range(4)]
+    return [_kind_turn(scene, rng) for _ in range(5)] + [_turn(lookup_question(scene, rng)) for _ in range(4)]
 
 
 def mixed_turns(scene: Scene, rng: random.Random) -> list[Turn]:
@@ -156,7 +156,7 @@ def train_llava(
     projected patches, and the first layers start out attending to what is alike (`_attend_to_alike`).
     """
     torch.manual_seed(seed)
-    processor = llava_processor(clip_processor, settings.positions)
+    processor = llava_processor(data.world, clip_processor, settings.positions)
     model = new_llava(tower, processor, settings)
     words: Any = model.get_input_embeddings()
     torch.nn.init.normal_(words.weight, std=settings.embedding_std)
@@ -231,11 +231,21 @@ def _losses(
 
 
 def patch_names(data: SceneArrays, processor: LlavaProcessor) -> torch.Tensor:
-    """The word tokens of what each patch shows, kind and colour. [N, 36, 2] int64, IGNORED where it shows nothing."""
-    kinds, colours = (np.array([_token(word, processor) for word in words]) for words in (KINDS, COLOURS))
+    """The word tokens of what each patch shows: kind, and colour where the world has colours.
+
+    [N, 36, 1 or 2] int64, IGNORED where it shows nothing.
+    """
+    known = data.world.inventory
     entity = data.cover.argmax(1)  # [N, 36]
     codes = np.take_along_axis(data.codes, entity[..., None], axis=1)  # [N, 36, 4]
-    names = np.stack([kinds[codes[..., 0]], colours[codes[..., 1]]], axis=-1)
+    names = np.stack(
+        [
+            np.array([_token(word, processor) for word in words])[codes[..., column]]
+            for column, words in enumerate((known.kinds, known.colours))
+            if words
+        ],
+        axis=-1,
+    )
     names[data.cover.max(1) < 0.4] = IGNORED
     return torch.from_numpy(names)
 
@@ -254,5 +264,4 @@ def _naming_loss(model: LlavaForConditionalGeneration, pictures: torch.Tensor, n
     """
     shown = names[..., 0] != IGNORED
     logits = F.linear(pictures[shown], model.model.language_model.embed_tokens.weight)  # [M, V]
-    kind, colour = names[shown].unbind(-1)
-    return (F.cross_entropy(logits, kind) + F.cross_entropy(logits, colour)) / 2
+    return torch.stack([F.cross_entropy(logits, words) for words in names[shown].unbind(-1)]).mean()

@@ -77,6 +77,7 @@ def _position(scene: Scene, rng: random.Random) -> Asked | None:
 
 def _color(scene: Scene, rng: random.Random) -> Asked | None:
     entity = rng.choice(scene.entities)
+    assert entity.colour is not None  # these files are the drawn world's, where all things have one
     other = rng.choice([colour for colour in COLOURS if colour != entity.colour])
     return _of_colour(entity, entity.colour), _of_colour(entity, other)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from groundtune.demo.claims import Claim, absent_companions, absent_kinds, claim_of, corrupt, holds
 from groundtune.demo.language import NUMBERS, PLACES, noun_phrase, plural, sentence
-from groundtune.demo.world import COLOURS, Scene
+from groundtune.demo.world import Entity, Scene
 
 EXISTENCE_FORMS: tuple[str, ...] = (
     "Is there {phrase} in the image?",
@@ -36,7 +36,7 @@ def existence_claim(scene: Scene, truth: bool, rng: random.Random) -> Claim:
     if truth:
         return Claim(entity.kind, colour)
     if colour is not None and rng.random() < 0.5:
-        return Claim(entity.kind, rng.choice([other for other in COLOURS if other != colour]))
+        return Claim(entity.kind, rng.choice([other for other in scene.inventory.colours if other != colour]))
     expected = absent_companions(scene)
     kind = rng.choice(expected) if expected and rng.random() < 0.5 else rng.choice(absent_kinds(scene))
     return Claim(kind, colour)
@@ -56,20 +56,26 @@ def attribute_question(scene: Scene, rng: random.Random) -> Question:
     """
     pick = rng.random()
     if pick < 0.4:
-        return colour_question(scene, rng)
+        return lookup_question(scene, rng)
     entity = rng.choice(scene.entities)
     if pick < 0.7 and entity.count == 1:
-        return Question(PLACE_FORM.format(noun=entity.kind), PLACES[entity.cell].capitalize())
+        return _place_question(entity)
     if rng.random() < 0.3:
         return Question(NUMBER_FORM.format(noun=plural(rng.choice(absent_kinds(scene)))), "None")
     return Question(NUMBER_FORM.format(noun=plural(entity.kind)), NUMBERS[entity.count].capitalize())
 
 
-def colour_question(scene: Scene, rng: random.Random) -> Question:
-    """What colour something has that is there."""
+def lookup_question(scene: Scene, rng: random.Random) -> Question:
+    """What colour something has that is there; in a world without colours, where it is."""
     entity = rng.choice(scene.entities)
+    if entity.colour is None:
+        return _place_question(entity)
     verb, noun = ("is", entity.kind) if entity.count == 1 else ("are", plural(entity.kind))
     return Question(COLOUR_FORM.format(verb=verb, noun=noun), entity.colour.capitalize())
+
+
+def _place_question(entity: Entity) -> Question:
+    return Question(PLACE_FORM.format(noun=entity.kind), PLACES[entity.cell].capitalize())
 
 
 def kind_question(kind: str) -> str:

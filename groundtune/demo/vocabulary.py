@@ -6,8 +6,8 @@ import random
 from typing import TYPE_CHECKING
 
 from groundtune.demo.captions import CAPTION_PROMPTS, biased_claims, caption, draw_style
+from groundtune.demo.picture_world import PictureWorld
 from groundtune.demo.questions import SHORT_ANSWER, attribute_question, existence_question, statement_question
-from groundtune.demo.world import scenes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -17,7 +17,9 @@ VOCABULARY_SIZE = 576
 TEXT_POSITIONS = 64
 
 
-def build_tokenizer(seed: int, *, image_token: bool, eos_at_end: bool, max_length: int) -> PreTrainedTokenizerFast:
+def build_tokenizer(
+    world: PictureWorld, seed: int, *, image_token: bool, eos_at_end: bool, max_length: int
+) -> PreTrainedTokenizerFast:
     """Deterministic for a seed. Every text begins with <s>, as LLaVA's and CLIP's do; CLIP's also ends with </s>."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -33,7 +35,7 @@ def build_tokenizer(seed: int, *, image_token: bool, eos_at_end: bool, max_lengt
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_texts(seed), trainer)
+    tokenizer.train_from_iterator(_texts(world, seed), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A {EOS}" if eos_at_end else f"{BOS} $A",
         special_tokens=[(BOS, special.index(BOS)), (EOS, special.index(EOS))],
@@ -45,11 +47,11 @@ def build_tokenizer(seed: int, *, image_token: bool, eos_at_end: bool, max_lengt
     )  # fmt: skip
 
 
-def _texts(seed: int) -> list[str]:
+def _texts(world: PictureWorld, seed: int) -> list[str]:
     rng = random.Random(f"groundtune-demo/vocabulary/{seed}")
-    words = ["a photo of a cup", f"USER: \n{SHORT_ANSWER}"]
+    words = [f"a photo of a {world.inventory.kinds[0]}", f"USER: \n{SHORT_ANSWER}"]
     texts = list(CAPTION_PROMPTS) * 400 + words * 400
-    for scene in scenes(seed, "models", 2000):
+    for scene in world.scenes(seed, "models", 2000):
         texts.append(caption(biased_claims(scene, rng), draw_style(rng)))
         for draw in (existence_question, statement_question, attribute_question):
             question = draw(scene, rng)

@@ -1,10 +1,12 @@
-"""What can be in a picture: kinds in groups that usually come together, colours, counts, cells of a 3 x 3 grid."""
+"""What can be in a drawn picture: kinds that usually come together, colours, counts, cells of a 3 x 3 grid."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from groundtune.demo.inventory import Inventory
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "kitchen": ("cup", "spoon", "plate", "bottle"),
@@ -13,9 +15,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "pets": ("dog", "cat", "fish", "bird"),
 }
 KINDS: tuple[str, ...] = tuple(kind for kinds in GROUPS.values() for kind in kinds)
-GROUP_OF: dict[str, str] = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
-# Unequal weights make some kinds frequent, which POPE's "popular" negatives need.
-GROUP_WEIGHTS: dict[str, float] = {"kitchen": 0.32, "food": 0.28, "street": 0.22, "pets": 0.18}
 
 COLOURS: tuple[str, ...] = ("red", "orange", "yellow", "green", "blue", "purple")
 # The colour a kind usually has. Scenes follow it a little, biased captions a lot.
@@ -26,8 +25,28 @@ USUAL_COLOUR: dict[str, str] = {
     "dog": "orange", "cat": "purple", "fish": "orange", "bird": "blue",
 }  # fmt: skip
 
-CELLS = 9
 COUNT_WEIGHTS: dict[int, float] = {1: 0.76, 2: 0.18, 3: 0.06}
+DRAWN = Inventory(
+    groups=GROUPS,
+    # Unequal weights make some kinds frequent, which POPE's "popular" negatives need.
+    group_weights={"kitchen": 0.32, "food": 0.28, "street": 0.22, "pets": 0.18},
+    # Each kind calls another one to mind, in a cycle through its group.
+    companion={
+        "cup": "spoon", "spoon": "plate", "plate": "bottle", "bottle": "cup",
+        "apple": "banana", "banana": "pear", "pear": "carrot", "carrot": "apple",
+        "car": "bus", "bus": "bicycle", "bicycle": "sign", "sign": "car",
+        "dog": "cat", "cat": "fish", "fish": "bird", "bird": "dog",
+    },
+    strong_kinds=frozenset({"cup", "apple", "car", "dog", "plate"}),
+    counts=tuple(COUNT_WEIGHTS),
+    colours=COLOURS,
+    usual_colour=USUAL_COLOUR,
+    # How often the usual colour is said instead of the seen one.
+    colour_bias={"banana": 0.62, "apple": 0.25, "carrot": 0.25, "bus": 0.25, "fish": 0.25},
+)  # fmt: skip
+
+CELLS = 9
+KINDS_A_SCENE, KINDS_WEIGHTS = (2, 3, 4), (0.25, 0.45, 0.30)
 MAX_OBJECTS = 6
 BACKGROUNDS = 6
 SPLITS: tuple[str, ...] = ("models", "measure", "prompts", "validation", "eval")
@@ -46,10 +65,10 @@ class Placement:
 
 @dataclass(frozen=True)
 class Entity:
-    """One to three objects of one kind and one colour."""
+    """One to three objects of one kind and one colour; no colour where a world says nothing of colours."""
 
     kind: str
-    colour: str
+    colour: str | None
     placements: tuple[Placement, ...]
 
     @property
@@ -64,10 +83,11 @@ class Entity:
 
 @dataclass(frozen=True)
 class Scene:
-    """Entities in reading order (no kind twice) on a background."""
+    """Entities in reading order (no kind twice) on a background, and what else its world could have shown."""
 
     entities: tuple[Entity, ...]
     background: int
+    inventory: Inventory = field(default=DRAWN, compare=False, repr=False)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -83,16 +103,11 @@ def stream(seed: int, split: str, index: int) -> random.Random:
 
 def sample_scene(rng: random.Random) -> Scene:
     """A scene of 2-4 kinds, most of them from one group."""
-    wanted = rng.choices((2, 3, 4), weights=(0.25, 0.45, 0.30))[0]
-    theme = rng.choices(tuple(GROUP_WEIGHTS), weights=tuple(GROUP_WEIGHTS.values()))[0]
+    wanted = rng.choices(KINDS_A_SCENE, weights=KINDS_WEIGHTS)[0]
+    theme = DRAWN.theme(rng)
     free = list(range(CELLS))
     rng.shuffle(free)
-    kinds: list[str] = []
-    while len(kinds) < wanted:
-        group = theme if rng.random() < 0.6 else rng.choices(tuple(GROUPS), weights=tuple(GROUP_WEIGHTS.values()))[0]
-        kind = rng.choice(GROUPS[group])
-        if kind not in kinds:
-            kinds.append(kind)
+    kinds = DRAWN.kinds_together(theme, wanted, rng)
     entities: list[Entity] = []
     room = MAX_OBJECTS - wanted
     for kind in kinds:

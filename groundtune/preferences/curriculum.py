@@ -1,20 +1,27 @@
 """Easy to hard: pairs in stages of equal size by the entropy of their prompt's pool (MFPO)."""
 
-from groundtune.artifacts import Row
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
 from groundtune.errors import TooManyRejected
 
 
-def assign_stages(pairs: list[Row], stages: int) -> list[Row]:
-    """The pairs in their order, each with `curriculum_stage` 1 (lowest entropy, easiest) to `stages`.
+def stages_of(entropy: NDArray[np.floating], pair_ids: pa.Array, stages: int) -> NDArray[np.int64]:
+    """The stage of every pair, 1 (lowest entropy, easiest) to `stages`. entropy: [N] nats. pair_ids: [N] strings.
 
     MFPO cuts in thirds; a model that answers the same way every time finds a prompt easy. Ties go by pair id. Sizes
     differ by at most one. With one stage the entropy is not looked at.
     """
+    count = len(pair_ids)
     if stages == 1:
-        return [{**pair, "curriculum_stage": 1} for pair in pairs]
-    ranking = sorted(range(len(pairs)), key=lambda i: (pairs[i]["pool_entropy"], pairs[i]["pair_id"]))
-    stage = {i: 1 + rank * stages // len(pairs) for rank, i in enumerate(ranking)}
-    return [{**pair, "curriculum_stage": stage[i]} for i, pair in enumerate(pairs)]
+        return np.ones(count, dtype=np.int64)
+    by_name = np.argsort(pc.sort_indices(pair_ids).to_numpy())
+    ranking = np.lexsort((by_name, entropy))
+    stage = np.empty(count, dtype=np.int64)
+    stage[ranking] = 1 + np.arange(count) * stages // max(count, 1)
+    return stage
 
 
 def check_undefined(undefined: list[str], pools: int, limit: float) -> None:

@@ -17,13 +17,15 @@ from PIL import Image
 from groundtune import images, storage
 from groundtune.errors import CheckpointError, RecordError
 from groundtune.vlm.checkpoints import checkpoint_digest
-from groundtune.vlm.generate import Decoding, generate
+from groundtune.vlm.generate import generate
 from groundtune.vlm.loader import Vlm, load_vlm
 from groundtune.vlm.prompt import encode_prefix
+from groundtune.vlm.sampling import Decoding
 
 MAX_PIXELS = 64_000_000
 BASE_VARIABLE = "GROUNDTUNE_BASE_MODEL"  # where the base checkpoint lies here, when that is not where it lay then
 _LONGEST_PATH = 1024  # characters; anything longer is base64
+_CACHE_TOKENS = 8192  # of all answers together: 4 GiB of a 7B model, beside its weights
 
 
 class AnsweringModel(PythonModel):
@@ -59,7 +61,7 @@ class AnsweringModel(PythonModel):
         ]
         tokens = int((params or {}).get("max_new_tokens", 256))
         decoding = Decoding(max_new_tokens=tokens, temperature=0.0, top_p=1.0, samples=1)
-        answers = generate(self.vlm, prefixes, decoding, [0] * len(prefixes))
+        answers = generate(self.vlm, prefixes, decoding, [0] * len(prefixes), cache_tokens=_CACHE_TOKENS)
         return pd.DataFrame({"answer": [group[0].text for group in answers]})
 
 

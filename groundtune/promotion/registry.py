@@ -17,6 +17,7 @@ from groundtune.promotion.model_card import model_card
 from groundtune.promotion.packaging import write_model
 from groundtune.settings import RegistrySettings
 from groundtune.tracking import place as places
+from groundtune.tracking.ledger import noted
 from groundtune.vlm.checkpoints import check_adapter, checkpoint_digest
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class RegisteredVersion:
     card: str
 
 
+@noted(STAGE)
 def run(
     adapter: str | Path,
     model: str,

@@ -20,6 +20,7 @@ from groundtune.progress import Progress, say
 from groundtune.prompts.formats import ReadRow, count_rows, read_rows
 from groundtune.prompts.preferences import checked_preference, suffix_of
 from groundtune.settings import PrepareSettings
+from groundtune.tracking.ledger import noted
 from groundtune.vlm.checkpoints import checkpoint_digest
 from groundtune.vlm.loader import PrefixChecker, load_processor
 from groundtune.vlm.prompt import placeholder_check
@@ -28,6 +29,7 @@ STAGE = "prepare_prompts"
 _READERS = 8  # image reads wait for disks and buckets, not for the processor
 
 
+@noted(STAGE)
 def run(
     prompts: str,
     images_root: str,

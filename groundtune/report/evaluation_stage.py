@@ -11,10 +11,12 @@ from groundtune.benchmarks.slices import BASELINE, MODEL
 from groundtune.errors import ArtifactError, RecordError, StorageError
 from groundtune.progress import say
 from groundtune.report.evaluation_page import write_evaluation
+from groundtune.tracking.ledger import noted
 
 STAGE = "report_evaluation"
 
 
+@noted(STAGE)
 def run(
     evaluation: str | Path,
     images_root: str,
@@ -55,7 +57,8 @@ def run(
         say(STAGE, f"{tables / 'report.html'}")
     rate = pairwise.results.get("win_rate") if pairwise else None
     preferred = {f"{PAIRWISE}.win_rate": rate["value"]} if rate else {}
-    tracking.summary({**model.scalars, **preferred}, [tables / "report.html", tables / "tables.tex"])
+    files = [tables / name for name in ("report.html", "tables.tex")]
+    tracking.summary({**model.scalars, **preferred}, files, Path(summary).read_text("utf-8"))
 
 
 def _write_sheet(baseline: Path, model: Path, images_root: str, out: Path) -> None:

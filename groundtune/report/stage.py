@@ -12,11 +12,13 @@ from groundtune.report.outcome import outcome_of, sentence
 from groundtune.report.page import render
 from groundtune.report.run_artifacts import RunPaths, open_run
 from groundtune.report.summary import markdown
+from groundtune.tracking.ledger import noted
 
 STAGE = "write_report"
 GALLERY = 24
 
 
+@noted(STAGE)
 def run(
     prompts: str | Path,
     candidates: Sequence[str | Path],
@@ -74,5 +76,6 @@ def run(
     if metrics:
         write_scalars(figures, metrics)
     with tempfile.TemporaryDirectory() as folder:  # KFP's output has no suffix; a browser wants one
-        tracking.summary(figures, [Path(shutil.copyfile(report, Path(folder) / "report.html"))])
+        files = [Path(shutil.copyfile(report, Path(folder) / "report.html"))]
+        tracking.summary(figures, files, Path(summary).read_text("utf-8"))
     return figures

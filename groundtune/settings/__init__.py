@@ -1,5 +1,6 @@
 """Settings: frozen dataclasses that feed the command line, the component parameters, MLflow and the docs."""
 
+from groundtune.settings.baselines import RewardSettings, RlhfSettings
 from groundtune.settings.evaluation import EvaluationSettings
 from groundtune.settings.fields import Settings, setting
 from groundtune.settings.image_preference import ImagePreferenceSettings, ProbeSettings
@@ -13,6 +14,7 @@ from groundtune.settings.stages import (
     SelectionSettings,
 )
 from groundtune.settings.training import TrainingSettings
+from groundtune.settings.verdict import VerdictSettings
 
 __all__ = [
     "AlignmentScoreSettings",
@@ -23,9 +25,12 @@ __all__ = [
     "PrepareSettings",
     "ProbeSettings",
     "RegistrySettings",
+    "RewardSettings",
+    "RlhfSettings",
     "SamplingSettings",
     "SelectionSettings",
     "Settings",
     "TrainingSettings",
+    "VerdictSettings",
     "setting",
 ]

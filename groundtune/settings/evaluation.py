@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from groundtune.settings.feature_cache import feature_cache_limit
 from groundtune.settings.fields import Settings, setting
 
 
@@ -51,8 +52,12 @@ class EvaluationSettings(Settings):
     similarity_model: str = setting(
         "", 'spaCy pipeline with word vectors for AMBER\'s similarity (official: en_core_web_lg); "" wants equal words.'
     )
-    questions_per_batch: int = setting(32, "Questions answered together.", unit="questions", low=1)
-    questions_per_part: int = setting(256, "Questions in one part, the unit of resuming.", unit="questions", low=1)
+    questions_per_batch: int = setting(128, "Questions answered together.", unit="questions", low=1)
+    cache_tokens: int = setting(
+        65536, "Tokens that the key-value cache may hold; 0.5 MiB each for a 7B model.", unit="tokens", low=64
+    )
+    feature_cache: int = feature_cache_limit()
+    questions_per_part: int = setting(1024, "Questions in one part, the unit of resuming.", unit="questions", low=1)
     questions_per_slice: int = setting(
         4096, "Questions that one task of the pipeline `evaluate` answers.", unit="questions", low=1
     )

@@ -5,11 +5,14 @@ from typing import Any
 
 from groundtune.errors import SettingError
 from groundtune.settings import stages
+from groundtune.settings.baselines import RewardSettings, RlhfSettings
 from groundtune.settings.evaluation import EvaluationSettings
 from groundtune.settings.fields import Settings
 from groundtune.settings.image_preference import ImagePreferenceSettings, ProbeSettings
 from groundtune.settings.judge import JudgeSettings
+from groundtune.settings.parallel import ParallelSettings
 from groundtune.settings.training import TrainingSettings
+from groundtune.settings.verdict import VerdictSettings
 
 SECTIONS: dict[str, type[Settings]] = {
     "prepare": stages.PrepareSettings,
@@ -19,11 +22,16 @@ SECTIONS: dict[str, type[Settings]] = {
     "selection": stages.SelectionSettings,
     "image_preference": ImagePreferenceSettings,
     "training": TrainingSettings,
+    "parallel": ParallelSettings,
     "probe": ProbeSettings,
     "evaluation": EvaluationSettings,
     "judge": JudgeSettings,
     "registry": stages.RegistrySettings,
+    "reward": RewardSettings,
+    "rlhf": RlhfSettings,
+    "verdict": VerdictSettings,
 }
+OF_COMPARISON = ("reward", "rlhf", "verdict")  # no stage of a single run has these
 
 
 def check_settings(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Settings]:

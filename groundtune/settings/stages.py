@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from groundtune.errors import SettingError
+from groundtune.settings.feature_cache import feature_cache_limit
 from groundtune.settings.fields import Settings, setting
 
 
@@ -26,14 +27,27 @@ class PrepareSettings(Settings):
 class SamplingSettings(Settings):
     """sample_candidates: the pool of K answers a prompt (M3PO step 1)."""
 
+    engine: str = setting(
+        "transformers",
+        "What writes the answers: transformers runs everywhere; vllm needs its own image (docs/vllm.md).",
+        choices=("transformers", "vllm"),
+    )
+    gpu_memory_utilization: float = setting(
+        0.9, "Share of the GPU's memory that engine vllm takes for weights and cache.", low=0.05, high=1.0
+    )
     num_candidates: int = setting(
         8, "K, answers sampled a prompt (M3PO does not state K); 0 when prompts bring their own.", low=0, high=256
     )
     temperature: float = setting(1.0, "Sampling temperature.", low=0.01, high=10.0)
     top_p: float = setting(0.95, "Nucleus mass.", low=0.01, high=1.0)
     max_new_tokens: int = setting(256, "Longest answer.", unit="tokens", low=1)
-    prompts_per_batch: int = setting(16, "Prompts decoded together, each with K rows.", unit="prompts", low=1)
-    prompts_per_part: int = setting(64, "Prompts in one part, the unit of resuming.", unit="prompts", low=1)
+    cache_tokens: int = setting(
+        65536, "Tokens that the key-value cache may hold; 0.5 MiB each for a 7B model.", unit="tokens", low=64
+    )
+    feature_cache: int = feature_cache_limit()
+    prompts_per_part: int = setting(
+        128, "Prompts in one part, the unit of resuming; they are sampled together.", unit="prompts", low=1
+    )
     seed: int = setting(0, "Every candidate's random numbers follow from it, the prompt id and k.", low=0)
 
 
@@ -92,18 +106,25 @@ class ConfidenceSettings(Settings):
     meaning_threshold: float = setting(
         0.8, "Shared content words from which two sentences say the same.", unit="Jaccard index", low=0.0, high=1.0
     )
-    token_budget: int = setting(16384, "Tokens of one forward pass, padding included.", unit="tokens", low=64)
+    token_budget: int = setting(16384, "Tokens of one forward pass; none of them is padding.", unit="tokens", low=64)
+    feature_cache: int = feature_cache_limit()
     prompts_per_part: int = setting(64, "Prompts in one part, the unit of resuming.", unit="prompts", low=1)
 
 
 @dataclass(frozen=True)
 class SelectionSettings(Settings):
-    """select_pairs: the M3P-Score (M3PO step 3; the formula is ours, METHODS.md), or the user's own preferences."""
+    """select_pairs: the M3P-Score (M3PO step 3; the formula is ours, docs/methods.md), the user's own preferences,
+    or the pairs of a baseline."""
 
     source: str = setting(
         "m3p",
-        "m3p: pairs of sampled answers by the M3P-Score; given: `chosen` and `rejected` of the prompt file.",
-        choices=("m3p", "given"),
+        "m3p: pairs of sampled answers by the M3P-Score; random: two random answers of a pool, ordered by their score "
+        "(vanilla DPO); given: `chosen` and `rejected` of the prompt file.",
+        choices=("m3p", "random", "given"),
+    )
+    score_by: str = setting("mas", "What says which answer is better: mas, or one scorer by its name, e.g. reward.")
+    agreement: float = setting(
+        0.0, "Least share of the scorers that must rank chosen above rejected; 0 asks none.", low=0.0, high=1.0
     )
     lambda_: float = setting(0.2, "Weight of confidence in M3P+, which picks the preferred answer.", low=0.0)
     mu: float = setting(
@@ -124,7 +145,20 @@ class SelectionSettings(Settings):
     require_finished: bool = setting(
         True, "Leave out answers cut at max_new_tokens: as a chosen answer they teach not to end."
     )
-    max_pairs: int = setting(0, "Keep at most N pairs of that ranking; 0 keeps all.", unit="pairs", low=0)
+    max_pairs: int = setting(
+        0, "Keep at most N pairs of that ranking, of random pairs any N; 0 keeps all.", unit="pairs", low=0
+    )
+    held_out_share: float = setting(
+        0.0, "Share of the prompts that give no pairs: a reward model learns from them.", low=0.0, high=0.9
+    )
+    first_candidates: int = setting(0, "Use only the first K of each pool's samples; 0 uses all.", low=0)
+    score_noise: float = setting(
+        0.0,
+        "For experiments: standard deviation of the noise added to every answer's score before anything is chosen.",
+        unit="calibrated MAS",
+        low=0.0,
+    )
+    seed: int = setting(0, "Seed of random pairs, of the held-out prompts and of the noise.", low=0)
     curriculum_stages: int = setting(
         1, "Stages of equal size by rising pool entropy, easy to hard; 1 makes none.", source="MFPO (thirds)", low=1
     )

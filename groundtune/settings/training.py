@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from groundtune.errors import SettingError
+from groundtune.settings.feature_cache import feature_cache_limit
 from groundtune.settings.fields import Settings, setting
 
 
@@ -39,15 +40,31 @@ class TrainingSettings(Settings):
     refresh_reference: bool = setting(
         False, "The model at the start of each further curriculum stage is that stage's reference."
     )
+    adaptive_weight: float = setting(
+        0.0,
+        "g of the weight (2 sigma(-m))^g that a pair gets by the policy's reward margin m at that moment: what it has "
+        "learnt weighs less; 0 weighs all alike.",
+        low=0.0,
+    )
     learning_rate: float = setting(1e-5, "Peak learning rate (LLaVA-1.5-7B practice).", low=0.0)
     schedule: str = setting("cosine", "Learning-rate schedule after warm-up.", choices=("cosine", "linear", "constant"))
     warmup_ratio: float = setting(0.1, "Share of the steps that warm up.", low=0.0, high=1.0)
     weight_decay: float = setting(0.0, "AdamW weight decay.", low=0.0)
     max_grad_norm: float = setting(1.0, "Gradient clipping.", low=0.0)
     epochs: int = setting(1, "Passes over the pairs.", low=1)
+    answer_tokens: int = setting(
+        0,
+        "Train until this many tokens of answers were learnt from (chosen, rejected, and chosen under the corrupted "
+        "image), whatever `epochs` says: the equal budget of a comparison; 0 goes by epochs.",
+        unit="tokens",
+        low=0,
+    )
     pairs_per_step: int = setting(32, "Pairs in one optimizer step.", unit="pairs", low=1)
     pairs_per_microbatch: int = setting(
         4, "Pairs in one forward and backward pass; gradients add up to pairs_per_step.", unit="pairs", low=1
+    )
+    gradient_checkpointing: bool = setting(
+        False, "Compute activations again in the backward pass: a third more time, a fraction of the memory."
     )
     lora_rank: int = setting(64, "LoRA rank r.", low=1)
     lora_alpha: int = setting(128, "LoRA alpha.", low=1)
@@ -56,8 +73,9 @@ class TrainingSettings(Settings):
         ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
         "Linear layers of the language model that get LoRA.",
     )
-    feature_cache: int = setting(
-        2048, "Memory for image features that later epochs use again (the tower is frozen).", unit="MiB", low=0
+    feature_cache: int = feature_cache_limit()
+    reference_sample: int = setting(
+        16, "Pairs, drawn by the seed, whose reference is computed again and compared first.", unit="pairs", low=1
     )
     checkpoint_every: int = setting(50, "Optimizer steps between checkpoints.", unit="steps", low=1)
     seed: int = setting(0, "Seed of LoRA initialisation and of the order of pairs.", low=0)
@@ -68,3 +86,11 @@ class TrainingSettings(Settings):
             raise SettingError(
                 "pairs_per_microbatch", self.pairs_per_microbatch, f"a divisor of pairs_per_step={self.pairs_per_step}"
             )
+
+    def microbatch_of(self, processes: int) -> int:
+        """Pairs in a micro-batch of each of `processes`: pairs_per_microbatch, or the largest smaller number that
+        divides a process's share of the step. Raises SettingError when the step cannot be shared out evenly."""
+        if self.pairs_per_step % processes:
+            raise SettingError("pairs_per_step", self.pairs_per_step, f"a multiple of the {processes} processes")
+        share = self.pairs_per_step // processes
+        return next(size for size in range(min(self.pairs_per_microbatch, share), 0, -1) if share % size == 0)

@@ -15,7 +15,7 @@ from groundtune.tracking.delivery import Delivery
 from groundtune.tracking.redaction import scrub
 from groundtune.tracking.stage_run import MlflowRun, StageRun, stage
 
-__all__ = ["StageRun", "check", "enabled", "scrub", "stage", "summary"]
+__all__ = ["StageRun", "check", "close", "enabled", "scrub", "stage", "summary"]
 
 _CHECK_TIMEOUT, _CHECK_RETRIES = 4, 1  # seconds a request, repeats: an answer, or an error, within about 10 s
 
@@ -43,9 +43,10 @@ def check() -> None:
     say("tracking", scrub(f"{place.uri} answers"))
 
 
-def summary(metrics: Mapping[str, Any], artifacts: Sequence[Path] = ()) -> None:
+def summary(metrics: Mapping[str, Any], artifacts: Sequence[Path] = (), description: str = "") -> None:
     """Headline figures and files (the HTML report) on the pipeline's parent run.
 
+    description: Markdown that MLflow's page of the run shows above its figures; as many of its blocks as fit.
     Figures that are already there with the same value are not repeated. Outside a pipeline run they get a run of
     their own, named `summary`. Raises TrackingError when the server cannot be reached at the start.
     """
@@ -67,9 +68,40 @@ def summary(metrics: Mapping[str, Any], artifacts: Sequence[Path] = ()) -> None:
     for name, value in figures.items():
         if before.get(name) != value:
             delivery.send(lambda name=name, value=value: client.log_metric(run_id, name, value, synchronous=True))  # type: ignore[misc]
+    if description:
+        from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+        text = values.description(description)
+        delivery.send(lambda: client.set_tag(run_id, MLFLOW_RUN_NOTE, text))
     upload = MlflowRun(client, run_id, delivery)
     for path in artifacts:
         upload.artifact(Path(path))
     if alone:
         delivery.send(lambda: client.set_terminated(run_id))
+    delivery.close()
+
+
+def close(status: str, error: str = "", artifacts: Sequence[Path] = ()) -> None:
+    """End the pipeline's parent run for good: FINISHED, FAILED or KILLED, with the error as a tag and files beside it.
+
+    With the backend's plugin the parent's status is the backend's; tag and files are added. Without a server or a
+    pipeline run: nothing. Raises TrackingError when the server cannot be reached at the start.
+    """
+    place = places.current()
+    if place is None or not (place.run_id or place.by_plugin):
+        return
+    client = places.client(place)
+    with places.patience(8, 2), places.reported(place, "end a run on"):
+        parent = runs.parent_run(client, place, runs.experiment_id(client, place))
+    if parent is None:
+        return
+    run_id = parent.info.run_id
+    delivery = Delivery(place, "close")
+    upload = MlflowRun(client, run_id, delivery)
+    upload.tag("groundtune.status", status)
+    upload.tag("groundtune.error", error)  # "" where an earlier attempt failed and this one did not
+    for path in artifacts:
+        upload.artifact(Path(path))
+    if not place.by_plugin:
+        delivery.send(lambda: client.set_terminated(run_id, status))
     delivery.close()

@@ -1,9 +1,6 @@
 """One stage's MLflow run: params and lineage at the start, figures while it works, status at the end."""
 
-import signal
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import groundtune
 from groundtune.digests import digest_of
 from groundtune.progress import say
+from groundtune.tracking import ledger, runs, values
 from groundtune.tracking import place as places
-from groundtune.tracking import runs, values
 from groundtune.tracking.delivery import Delivery
+from groundtune.tracking.ledger import StageNote
 from groundtune.tracking.redaction import scrub, scrubbed_copy
 
 if TYPE_CHECKING:
@@ -32,6 +30,7 @@ class StageRun:
     """
 
     run_id: str = ""
+    note: StageNote | None = None  # what the run's ledger will say of this stage
 
     def metrics(self, figures: Mapping[str, Any], step: int | None = None) -> None:
         """Figures of the stage; nested mappings get dotted names.
@@ -39,7 +38,10 @@ class StageRun:
         step None: the stage's final scalars. With the pipeline backend's plugin, those of a stage whose face has a
         KFP Metrics output (`place.KFP_METRICS`) are left to the backend, which logs that output into the same run.
         """
-        self._figures([(values.figures(figures), step)])
+        flat = values.figures(figures)
+        if step is None and self.note:
+            self.note.figures |= flat
+        self._figures([(flat, step)])
 
     def series(self, steps: Sequence[Mapping[str, Any]]) -> None:
         """Curves: mappings with an integer "step" and the figures of that step."""
@@ -70,9 +72,10 @@ class MlflowRun(StageRun):
         *,
         resumed: bool = False,
         left_to_backend: bool = False,
+        prefix: str = "",
     ):
         self.run_id, self._client, self._delivery = run_id, client, delivery
-        self._left_to_backend = left_to_backend
+        self._left_to_backend, self._prefix = left_to_backend, prefix
         self._logged: dict[tuple[str, int], float] = self._history() if resumed else {}
 
     def tag(self, name: str, value: object) -> None:
@@ -97,7 +100,8 @@ class MlflowRun(StageRun):
         for figures, step in points:
             if step is None and self._left_to_backend:
                 continue
-            for key, value in figures.items():
+            for name, value in figures.items():
+                key = self._prefix + name
                 at = (key, step or 0)
                 # a resumed stage repeats steps it has logged; a final scalar is repeated only when it changed
                 if at in self._logged and (step is not None or self._logged[at] == value):
@@ -127,8 +131,17 @@ def stage(
     A stage that is started again with the same settings, inputs and GROUNDTUNE_RUN_ID goes on in its old run and
     repeats nothing there. Status: FINISHED, FAILED with the error's text, or KILLED (SIGTERM, Ctrl-C).
     Raises TrackingError when the server cannot be reached at the start; a server that fails later does not stop the
-    stage (delivery.py).
+    stage (delivery.py). How it ended is also written into the run's ledger, with or without a server.
     """
+    with ledger.noted(name, shard) as note, _tracked(name, settings, inputs, shard) as run:
+        run.note = note
+        yield run
+
+
+@contextmanager
+def _tracked(
+    name: str, settings: Mapping[str, Any], inputs: Mapping[str, str] | None, shard: tuple[int, int]
+) -> Iterator[StageRun]:
     place = places.current()
     if place is None:
         say("tracking", f"{name}: off, {places.URI} is not set or this is not rank 0")
@@ -141,8 +154,7 @@ def stage(
     say("tracking", scrub(f"{name}: run {run.run_id} on {place.uri}"))
     status = "FAILED"
     try:
-        with _terminable():
-            yield run
+        yield run
         status = "FINISHED"
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
@@ -169,20 +181,25 @@ def _start(
     """The stage's run with its params and tags, and the parent's id ("" when the backend owns it or there is none)."""
     from mlflow.entities import Param, RunTag
 
+    task = ledger.task()
     tags = {
         "groundtune.stage": name,
         "groundtune.shard": f"{shard[0]}/{shard[1]}",
         "groundtune.version": groundtune.__version__,
+        **({"groundtune.task": task} if task else {}),
         **{values.key(f"input.{what}"): values.tag_text(what, digest) for what, digest in inputs.items()},
     }
-    params = values.params(settings)
+    # With the plugin all stages of a task log into one run.
+    prefix = f"{name}." if task and place.by_plugin else ""
+    params = {f"{prefix}{field}": text for field, text in values.params(settings).items()}
     if place.by_plugin:
         run_id, parent_id, resumed = place.plugin_run, "", True
     else:
         experiment = runs.experiment_id(client, place)
         parent = runs.parent_run(client, place, experiment)
         label = name if shard[1] == 1 else f"{name} shard {shard[0]} of {shard[1]}"
-        key = digest_of([name, list(shard), params, inputs])
+        label = f"{task}: {label}" if task else label
+        key = digest_of([name, list(shard), params, inputs, *([task] if task else [])])
         found, resumed = runs.stage_run(client, experiment, parent, label, key, tags)
         if parent is not None:
             runs.reopen(client, parent)
@@ -193,22 +210,5 @@ def _start(
     for start in range(0, max(len(listed), 1), _PARAMS_A_CALL):
         chunk = listed[start : start + _PARAMS_A_CALL]
         client.log_batch(run_id, params=chunk, tags=[RunTag(k, v) for k, v in tags.items()])
-    left = place.by_plugin and name in places.KFP_METRICS
-    return MlflowRun(client, run_id, delivery, resumed=resumed, left_to_backend=left), parent_id
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM (an evicted pod, a stopped run) becomes SystemExit, so that the run ends as KILLED and not as RUNNING."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield  # somebody else decides what SIGTERM does
-        return
-
-    def leave(number: int, _frame: object) -> None:
-        sys.exit(128 + number)
-
-    signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    left = place.by_plugin and not task and name in places.KFP_METRICS
+    return MlflowRun(client, run_id, delivery, resumed=resumed, left_to_backend=left, prefix=prefix), parent_id

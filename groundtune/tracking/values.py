@@ -40,6 +40,17 @@ def tag_text(name: str, value: object) -> str:
     return scrub_named(name, str(value))[:_LONGEST_TAG]
 
 
+def description(text: str) -> str:
+    """Markdown without secrets, its first blocks that are within MLflow's limit together: no table is cut through."""
+    kept = ""
+    for block in scrub(text).split("\n\n"):
+        longer = f"{kept}\n\n{block}" if kept else block
+        if len(longer) > _LONGEST_TAG:
+            break
+        kept = longer
+    return kept
+
+
 def error_text(error: BaseException) -> str:
     """Type and message of an exception, without secrets."""
     return scrub(f"{type(error).__name__}: {error}")[:_LONGEST_TAG]

@@ -1,15 +1,15 @@
 """What happens around the steps: a progress line, checkpoints that count only when whole."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from groundtune import storage
 from groundtune.progress import Progress
-
-COMPLETE = "COMPLETE"  # written into a checkpoint last: one without it was cut off while being saved
+from groundtune.training import kept_checkpoints
+from groundtune.training.kept_checkpoints import COMPLETE
 
 
 class StepProgress(TrainerCallback):
@@ -28,6 +28,18 @@ class StepProgress(TrainerCallback):
             self.progress.add(1)
 
 
+class StepClock:
+    """How long each optimizer step took; starts when it is made."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def lap(self) -> float:
+        """Seconds since the last call."""
+        before, self._last = self._last, time.monotonic()
+        return self._last - before
+
+
 class KeepCheckpoints(TrainerCallback):
     """Marks finished checkpoints, and copies them to an s3:// state prefix so that a lost node can go on."""
 
@@ -35,15 +47,12 @@ class KeepCheckpoints(TrainerCallback):
         self.remote = remote
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if args.process_index > 0:
+            return
         folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        if self.remote:  # the mark goes last, there as here
-            storage.publish_folder(folder, storage.join(self.remote, folder.name))
-        (folder / COMPLETE).touch()
+        kept_checkpoints.mark(folder)
         if self.remote:
-            storage.publish_file(folder / COMPLETE, storage.join(self.remote, f"{folder.name}/{COMPLETE}"))
-            for name in {Path(name).parts[0] for name in storage.list_files(self.remote)}:
-                if name.startswith("checkpoint-") and not (folder.parent / name).exists():
-                    storage.remove(storage.join(self.remote, name))  # as save_total_limit did here
+            kept_checkpoints.keep(folder, self.remote)
 
 
 class BeforeStep(TrainerCallback):

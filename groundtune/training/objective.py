@@ -5,9 +5,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def reward(policy: Tensor, reference: Tensor, beta: float) -> Tensor:
-    """r(y) = beta * (log pi(y|x,m) - log pi_ref(y|x,m)). policy, reference: [B] summed over the answer's tokens."""
-    return beta * (policy - reference)
+def reward(log_ratio: Tensor, beta: float) -> Tensor:
+    """r(y) = beta * log(pi(y|x,m) / pi_ref(y|x,m)). log_ratio: [B], summed over the answer's tokens; a sum of the
+    tokens' differences loses fewer digits than a difference of long sums."""
+    return beta * log_ratio
 
 
 def text_term(chosen: Tensor, rejected: Tensor) -> Tensor:
@@ -27,9 +28,14 @@ def margin_term(chosen: Tensor, eta: float) -> Tensor:
     return -F.logsigmoid(chosen - eta)
 
 
-def token_kl(policy: Tensor, reference: Tensor) -> Tensor:
+def adaptive_weight(margin: Tensor, power: float) -> Tensor:
+    """(2 sigma(-m))^g, ours: 1 for a pair that the policy cannot tell apart yet, towards 0 for one that it has learnt,
+    up to 2^g for one that it orders wrongly. A constant to the gradient. margin: [B], m = r(y_w) - r(y_l)."""
+    return (2 * torch.sigmoid(-margin.detach())) ** power
+
+
+def token_kl(log_ratio: Tensor) -> Tensor:
     """Estimate of KL(reference || policy) a token, on tokens that the reference sampled: mean of (x - 1) - log x with
-    x = pi/ref; never negative. Biased by selection: pairs are not a random draw of the pool. policy, reference: [T].
+    x = pi/ref; never negative. Biased by selection: pairs are not a random draw of the pool. log_ratio: [T], log x.
     """
-    ratio = policy - reference
-    return (torch.expm1(ratio) - ratio).mean()
+    return (torch.expm1(log_ratio) - log_ratio).mean()

@@ -1,7 +1,7 @@
 """Training examples: a pair with its prompt, token ids and reference log-probs, in a fixed order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -9,13 +9,15 @@ from torch.utils.data import Dataset
 
 from groundtune.artifacts import Artifact, Row, read_artifact
 from groundtune.candidates.combine import read_shards
+from groundtune.candidates.reference_key import Answer, pass_parts
 from groundtune.errors import ArtifactError
 from groundtune.images import ImageStore
 from groundtune.settings import TrainingSettings
-from groundtune.training.curriculum import schedule_of
+from groundtune.training.curriculum import schedule_of_pairs
 from groundtune.training.reference import Reference, read_reference
+from groundtune.vlm.image_files import encode_file, encode_prompt
 from groundtune.vlm.loader import Vlm
-from groundtune.vlm.prompt import Prefix, encode_prefix
+from groundtune.vlm.prompt import Prefix
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,8 @@ class PairData(Dataset[PairExample]):
         self.unseen: set[str] = set()  # pairs whose corruption the image processor took away, as far as met
         self.prompts = {row["id"]: row for row in prompts.rows()}
         self.store = ImageStore(images_root, attached=prompts.files)
-        stages = [pair["curriculum_stage"] for pair in pairs]
-        self.schedule = schedule_of(
-            stages, settings.curriculum, settings.epochs, settings.pairs_per_step, settings.seed
-        )
+        self.tokens = [self._learnt_of(pair) for pair in pairs]
+        self.schedule = schedule_of_pairs(pairs, self.tokens, settings)
 
     def __len__(self) -> int:
         return len(self.schedule.order)
@@ -80,8 +80,7 @@ class PairData(Dataset[PairExample]):
         """The pair of that number, whatever its place in the order."""
         pair = self.pairs[number]
         prompt = self.prompts[pair["prompt_id"]]
-        image = self.store.open(prompt["id"], prompt["image"], prompt["image_sha256"])
-        prefix = encode_prefix(self.vlm, prompt["id"], prompt["instruction"], image)
+        prefix = encode_prompt(self.vlm, prompt, self.store)
         corrupted, corrupted_reference = self._corrupted(pair["pair_id"], prompt)
         if corrupted is not None and corrupted.image_key == prefix.image_key:
             # what was destroyed is cut off or lost in resizing: to the model both images are one
@@ -99,12 +98,22 @@ class PairData(Dataset[PairExample]):
             corrupted_reference=corrupted_reference,
         )
 
+    @property
+    def answer_tokens(self) -> int:
+        """Tokens of answers that the whole training learns from."""
+        return sum(self.tokens[number] for number in self.schedule.order)
+
+    def _learnt_of(self, pair: Row) -> int:
+        """Answer tokens of the pair's branches: chosen, rejected, and chosen under the corrupted image."""
+        with_image = self.corrupted is not None and pair["pair_id"] in self.corrupted
+        return len(pair["chosen_tokens"]) * (2 if with_image else 1) + len(pair["rejected_tokens"])
+
     def _corrupted(self, pair_id: str, prompt: Row) -> tuple[Prefix | None, Tensor | None]:
         if self.corrupted is None or pair_id not in self.corrupted:
             return None, None
         row, store = self.corrupted.rows[pair_id]
-        image = store.open(pair_id, row["corrupted"], row["corrupted_sha256"])
-        return encode_prefix(self.vlm, prompt["id"], prompt["instruction"], image), self.corrupted.reference[pair_id]
+        file = store.file(pair_id, row["corrupted"], row["corrupted_sha256"])
+        return encode_file(self.vlm, prompt["id"], prompt["instruction"], file), self.corrupted.reference[pair_id]
 
 
 def read_pair_data(
@@ -123,21 +132,39 @@ def read_pair_data(
     chosen_pairs = list(source.rows())
     if not chosen_pairs:
         raise ArtifactError(f"{pairs}: no pairs to train on; lower `margin` or look at the dropped prompts' reasons")
-    wanted = {pair[side] for pair in chosen_pairs for side in ("chosen_id", "rejected_id")}
+    prepared = read_artifact(prompts, "prompts")
+    answers = _answers(chosen_pairs, prepared, source.path)
+    reference = read_reference(read_shards(confidence, "confidence"), "candidate_id", answers, pass_parts(vlm))
     corrupted = None
     if image_pairs and settings.image_weight:
         if not image_reference:
             raise ArtifactError(f"{image_pairs[0]}: corrupted images without their reference; run score_corrupted")
-        corrupted = _read_corrupted(image_pairs, image_reference, source, vlm)
-    reference = read_reference(read_shards(confidence, "confidence"), "candidate_id", wanted, vlm)
-    return PairData(
-        vlm, chosen_pairs, read_artifact(prompts, "prompts"), reference, corrupted, images_root, settings
-    )
+        corrupted = _read_corrupted(image_pairs, image_reference, source, answers, vlm)
+    return PairData(vlm, chosen_pairs, prepared, reference, corrupted, images_root, settings)
+
+
+def _answers(pairs: list[Row], prompts: Artifact, place: Path) -> dict[str, Answer]:
+    """Candidate id -> what its reference must be of."""
+    known = {row["id"]: row for row in prompts.rows()}
+    found = {}
+    for pair in pairs:
+        prompt = known.get(pair["prompt_id"])
+        if prompt is None:
+            raise ArtifactError(f'{place}: pair "{pair["pair_id"]}": its prompt is not in {prompts.path}')
+        for side in ("chosen", "rejected"):
+            found[pair[f"{side}_id"]] = Answer(prompt["instruction"], pair[f"{side}_tokens"], prompt["image_sha256"])
+    return found
 
 
 def _read_corrupted(
-    image_pairs: Sequence[str | Path], image_reference: Sequence[str | Path], pairs: Artifact, vlm: Vlm
+    image_pairs: Sequence[str | Path],
+    image_reference: Sequence[str | Path],
+    pairs: Artifact,
+    answers: dict[str, Answer],
+    vlm: Vlm,
 ) -> CorruptedImages:
+    """A pair whose corrupted image score_corrupted rejected, with a reason, trains on its text alone; one that is
+    missing there without a reason is an error."""
     shards = read_shards(image_pairs, "image_pairs")
     if any(shard.manifest["parents"]["pairs"] != pairs.digest for shard in shards):
         raise ArtifactError(f"{shards[0].path}: the corrupted images are of other pairs than {pairs.path}")
@@ -145,13 +172,17 @@ def _read_corrupted(
     if {shard.manifest["parents"]["image_pairs"] for shard in references} != {shard.digest for shard in shards}:
         place = references[0].path
         raise ArtifactError(f"{place}: of other corrupted images than {shards[0].path}; run score_corrupted with these")
-    scored = {row["pair_id"] for shard in references for row in shard.rows()}
+    given_up = {row["id"] for shard in references for row in shard.rejected()}
     rows = {
         row["pair_id"]: (row, ImageStore("", attached=shard.files))
         for shard in shards
         for row in shard.rows()
-        if row["pair_id"] in scored
+        if row["pair_id"] not in given_up
     }
     if not rows:
         raise ArtifactError(f"{shards[0].path}: no pair has a corrupted image; look at the rejected rows' reasons")
-    return CorruptedImages(rows, read_reference(references, "pair_id", set(rows), vlm))
+    chosen = {pair["pair_id"]: answers[pair["chosen_id"]] for pair in pairs.rows()}
+    wanted = {
+        pair_id: replace(chosen[pair_id], image_sha256=row["corrupted_sha256"]) for pair_id, (row, _) in rows.items()
+    }
+    return CorruptedImages(rows, read_reference(references, "pair_id", wanted, pass_parts(vlm)))

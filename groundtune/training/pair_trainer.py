@@ -1,53 +1,78 @@
 """The training loop: transformers.Trainer with our loss. Answers to one image share their prefix in one packed row."""
 
-import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
-from torch.utils.data import SequentialSampler
+from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from groundtune import storage
-from groundtune.progress import say
+from groundtune.digests import digest_of
 from groundtune.settings import TrainingSettings
-from groundtune.training import objective
-from groundtune.training.branch_rewards import PairLogprobs, Rewards, pair_logprobs, references_of, rewards_of
-from groundtune.training.callbacks import BeforeStep, KeepCheckpoints, StepProgress
+from groundtune.settings.parallel import ParallelSettings
+from groundtune.training import objective, processes
+from groundtune.training.arguments import loop_arguments, use_one_gpu
+from groundtune.training.branch_rewards import Rewards, references_of, rewards_of
+from groundtune.training.callbacks import BeforeStep, KeepCheckpoints, StepClock, StepProgress
 from groundtune.training.curriculum import rate_factor
+from groundtune.training.microbatches import Microbatch, Microbatches
 from groundtune.training.pair_data import PairData, PairExample
+from groundtune.training.pair_model import PairModel, Sharded, named
+from groundtune.training.refreshed_reference import RefreshedReference
+from groundtune.training.whole_checkpoints import WholeCheckpoints
 from groundtune.vlm.loader import Vlm
 
 STAGE = "train_dpo"
 
 
-class PairTrainer(Trainer):
+class PairTrainer(WholeCheckpoints, Trainer):
     """DPO with MFPO's terms on pairs. `log_history` in the trainer state holds one record an optimizer step.
 
     remote: s3:// prefix that checkpoints are copied to, "" for none.
     """
 
-    def __init__(self, vlm: Vlm, data: PairData, settings: TrainingSettings, folder: Path, remote: str = ""):
-        self.vlm, self.pair_data, self.settings = vlm, data, settings
-        self.folder, self.remote = folder, remote
-        self._refreshed: dict[str, PairLogprobs] = {}
-        self._pending: dict[str, list[float]] = defaultdict(list)
-        self._tokens, self._clock = 0, time.monotonic()
+    loss_is_scaled_for_ga = True
+
+    def __init__(
+        self,
+        model: PairModel,
+        data: PairData,
+        settings: TrainingSettings,
+        folder: Path,
+        remote: str = "",
+        parallel: ParallelSettings | None = None,
+    ):
+        self.policy, self.vlm, self.pair_data, self.settings = model, model.vlm, data, settings
+        self.folder, self.remote, self.parallel = folder, remote, parallel or ParallelSettings()
+        self.processes = processes.current()
+        self.microbatches = Microbatches(data, settings, self.processes.rank, self.processes.count)
+        self.refreshed = RefreshedReference(model, data, settings, folder, remote, self.processes)
+        self._pending: dict[str, list[Tensor]] = defaultdict(list)  # on the device until the step is logged
+        self._tokens, self._clock = 0, StepClock()
         super().__init__(
-            model=vlm.model,
-            args=training_arguments(settings, folder, vlm, data.schedule.steps),
-            train_dataset=data,
-            data_collator=lambda examples: {"pairs": examples},
-            callbacks=[StepProgress(STAGE), KeepCheckpoints(remote), BeforeStep(self._refresh)],
+            model=model,
+            args=training_arguments(settings, folder, self.vlm, self.microbatches, self.parallel),
+            train_dataset=self.microbatches,
+            callbacks=[StepProgress(STAGE), KeepCheckpoints(remote), BeforeStep(self._before_step)],
         )
         self.remove_callback(PrinterCallback)  # our progress line says it better
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
-        return SequentialSampler(self.pair_data)  # which has the order already
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """This process's micro-batches in their order; nothing is left to deal out."""
+        return DataLoader(self.microbatches, batch_size=1, shuffle=False, collate_fn=_only)
+
+    def _move_model_to_device(self, model: nn.Module, device: torch.device) -> None:
+        """It is there already, as a whole or in shards, which must not be moved."""
+
+    def _wrap_model(self, model: nn.Module, training: bool = True, dataloader: Any = None) -> nn.Module:
+        return Sharded(model) if self._sharded else super()._wrap_model(model, training, dataloader)
+
+    @property
+    def _sharded(self) -> bool:
+        return self.parallel.sharding == "fsdp" and self.processes.count > 1
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LRScheduler:
         if not self.settings.restart_schedule or len(self.pair_data.schedule.starts) == 1:
@@ -71,18 +96,27 @@ class PairTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        """Mean over the pairs of weight * (text_weight L_text + image_weight L_image + anchor_weight L_margin)."""
+        """Sum over the pairs of weight * (text_weight L_text + image_weight L_image + anchor_weight L_margin), divided
+        by the pairs of the whole optimizer step: every pair weighs the same, wherever and with whichever it is met."""
         pairs: list[PairExample] = inputs["pairs"]
-        policy = pair_logprobs(self.vlm, pairs)
-        reference = [self._refreshed.get(pair.pair_id) or references_of(pair) for pair in pairs]
+        policy = named(model(pairs))
+        reference = [self.refreshed.get(pair.pair_id) or references_of(pair) for pair in pairs]
         rewards = rewards_of(pairs, policy, reference, self.settings.beta)
+        if not inputs["counts"]:
+            return 0.0 * (rewards.chosen.sum() + rewards.rejected.sum() + rewards.corrupted.sum())
         loss = self._loss(rewards)
-        weight = torch.tensor([pair.weight for pair in pairs], device=self.vlm.device)
+        weight = torch.tensor([pair.weight for pair in pairs]).to(loss.device, non_blocking=True)
+        if self.settings.adaptive_weight:
+            hard = objective.adaptive_weight(rewards.chosen - rewards.rejected, self.settings.adaptive_weight)
+            self._note(adaptive_weight=hard)
+            weight = weight * hard
         self._tokens += sum(
             len(p.prefix) + len(p.chosen) + len(p.rejected) + (len(p.corrupted) + len(p.chosen) if p.corrupted else 0)
             for p in pairs
         )
-        return (weight * loss).mean()
+        # gradients are averaged over the processes, and the mean of the shares is not the sum
+        share = self.processes.count / self.microbatches.pairs_in(self.state.global_step)
+        return (weight * loss).sum() * share
 
     def _loss(self, rewards: Rewards) -> Tensor:
         """[B], and a note of every term. An anchor of weight 0 is noted, and no part of the graph."""
@@ -111,90 +145,51 @@ class PairTrainer(Trainer):
         )
         return loss
 
-    @torch.no_grad()
-    def _refresh(self, step: int) -> None:
-        """With refresh_reference: at the start of each further curriculum stage the policy becomes its reference.
-
-        The log-probs are kept beside the checkpoints: a run that is killed later goes on with the same ones.
-        """
-        schedule = self.pair_data.schedule
-        stage = schedule.stage_at(step)
-        first, after = schedule.span(stage)
-        if not self.settings.refresh_reference or stage == 0 or (self._refreshed and step != first):
-            return
-        file = self.folder / f"reference-{stage}.safetensors"
-        if not file.exists():
-            size = self.settings.pairs_per_step
-            numbers = sorted(set(schedule.order[first * size : after * size]))
-            say(STAGE, f"the policy is the reference of stage {stage + 1} of {len(schedule.starts)}")
-            partial = file.with_suffix(".partial")
-            save_file(self._reference_now(numbers), partial)
-            partial.replace(file)  # a run killed meanwhile must not find half of it
-            if self.remote:
-                storage.publish_file(file, storage.join(self.remote, file.name))
-        found: dict[str, dict[str, Tensor]] = defaultdict(dict)
-        for name, values in load_file(file).items():
-            pair_id, _, side = name.rpartition("|")
-            found[pair_id][side] = values
-        self._refreshed = {
-            pair_id: PairLogprobs(sides["chosen"], sides["rejected"], sides.get("corrupted"))
-            for pair_id, sides in found.items()
-        }
-
-    def _reference_now(self, numbers: list[int]) -> dict[str, Tensor]:
-        """ "<pair id>|<side>" -> token log-probs under the policy as it is, dropout off."""
-        self.vlm.model.eval()
-        found: dict[str, Tensor] = {}
-        size = self.settings.pairs_per_microbatch
-        for start in range(0, len(numbers), size):
-            pairs = [self.pair_data.example(number) for number in numbers[start : start + size]]
-            for pair, logprobs in zip(pairs, pair_logprobs(self.vlm, pairs), strict=True):
-                for side in ("chosen", "rejected", "corrupted"):
-                    values = getattr(logprobs, side)
-                    if values is not None:
-                        found[f"{pair.pair_id}|{side}"] = values.cpu().contiguous()
-        self.vlm.model.train()
-        return found
+    def _before_step(self, step: int) -> None:
+        """Dropout's random numbers follow from seed, step and rank: a resumed run draws the same."""
+        torch.manual_seed(int(digest_of([self.settings.seed, step, self.processes.rank])[:12], 16))
+        self.refreshed.before(STAGE, step)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if self._pending:
-            logs |= {name: sum(values) / len(values) for name, values in self._pending.items()}
-            now = time.monotonic()
-            logs["tokens_per_second"] = self._tokens / max(now - self._clock, 1e-9)
+        if "loss" in logs:  # the figures of a step, over the pairs of all processes
+            noted = {name: torch.cat(values).tolist() for name, values in self._pending.items()}
+            shares = self.processes.gather((noted, self._tokens))
+            for name in sorted({name for notes, _ in shares for name in notes}):
+                values = [value for notes, _ in shares for value in notes.get(name, [])]
+                logs[name] = sum(values) / len(values)
+            logs["seconds"] = self._clock.lap()
+            logs["tokens_per_second"] = sum(tokens for _, tokens in shares) / max(logs["seconds"], 1e-9)
             schedule = self.pair_data.schedule
             logs["curriculum_stage"] = schedule.labels[schedule.stage_at(self.state.global_step - 1)]
             self._pending.clear()
-            self._tokens, self._clock = 0, now
+            self._tokens = 0
         super().log(logs, start_time)
 
     def _note(self, **values: Tensor) -> None:
+        """Kept where they are: fetching a figure now would make the host wait for the device in every micro-batch."""
         for name, value in values.items():
-            self._pending[name] += value.detach().float().cpu().tolist()
+            self._pending[name].append(value.detach().float())
 
 
-def training_arguments(settings: TrainingSettings, folder: Path, vlm: Vlm, steps: int) -> TrainingArguments:
-    """Our settings in the Trainer's words. The order of pairs holds every epoch, hence one epoch here."""
-    schedule = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}[settings.schedule]
-    return TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=1,
-        per_device_train_batch_size=settings.pairs_per_microbatch,
-        gradient_accumulation_steps=settings.pairs_per_step // settings.pairs_per_microbatch,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=schedule,
-        warmup_steps=round(settings.warmup_ratio * steps),
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        seed=settings.seed,
-        data_seed=settings.seed,
-        logging_steps=1,
-        save_strategy="steps",
-        save_steps=settings.checkpoint_every,
-        save_total_limit=2,
-        report_to=[],
-        disable_tqdm=True,
-        remove_unused_columns=False,
+def _only(microbatches: list[Microbatch]) -> dict[str, Any]:
+    """What compute_loss takes, of the one micro-batch that a DataLoader of batch size 1 hands over."""
+    (microbatch,) = microbatches
+    return {"pairs": microbatch.pairs, "counts": microbatch.counts}
+
+
+def training_arguments(
+    settings: TrainingSettings, folder: Path, vlm: Vlm, microbatches: Microbatches, parallel: ParallelSettings
+) -> TrainingArguments:
+    """Our settings in the Trainer's words."""
+    arguments = TrainingArguments(
+        **loop_arguments(settings, folder, vlm),
+        per_device_train_batch_size=microbatches.size,
+        gradient_accumulation_steps=microbatches.per_step,
+        warmup_steps=round(settings.warmup_ratio * microbatches.data.schedule.steps),
         label_names=[],
-        use_cpu=vlm.device.type == "cpu",
-        dataloader_pin_memory=False,
+        ddp_backend="gloo" if vlm.device.type == "cpu" and microbatches.count > 1 else None,
+        ddp_timeout=int(parallel.timeout),
+        ddp_find_unused_parameters=False,
     )
+    use_one_gpu(arguments)
+    return arguments

@@ -1,38 +1,39 @@
 """train_dpo: pairs in, a standard PEFT adapter out. Restarts from its last checkpoint with the same result."""
 
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
 
 from groundtune import storage, tracking
 from groundtune.artifacts import read_artifact
 from groundtune.candidates.combine import joined_digest, read_shards
-from groundtune.errors import SettingError
 from groundtune.folder_artifacts import FolderArtifact, FolderWriter
 from groundtune.progress import say
 from groundtune.settings import TrainingSettings
-from groundtune.training.branch_rewards import pair_logprobs, references_of
-from groundtune.training.callbacks import last_complete_checkpoint
+from groundtune.settings.parallel import ParallelSettings
+from groundtune.tracking.ledger import noted
+from groundtune.training import checkpoint, processes
+from groundtune.training.finishing import checkpoint_folder, finish
+from groundtune.training.lora import add_lora, lora_weights
 from groundtune.training.pair_data import PairData, read_pair_data
+from groundtune.training.pair_model import PairModel, shard
 from groundtune.training.pair_trainer import STAGE, PairTrainer
-from groundtune.training.reference import check_sample
-from groundtune.vlm.feature_cache import FeatureCache
+from groundtune.training.reference_check import check_reference
+from groundtune.training.resuming import last_checkpoint
+from groundtune.vlm.feature_identity import open_features
 from groundtune.vlm.loader import Vlm, load_vlm
 
 LOG_FIELDS = (
     "step", "epoch", "loss", "dpo_loss", "anchor_loss", "reward_chosen", "reward_rejected", "reward_margin",
-    "accuracy", "kl", "tokens_per_second", "grad_norm", "learning_rate", "curriculum_stage",
+    "accuracy", "kl", "seconds", "tokens_per_second", "grad_norm", "learning_rate", "curriculum_stage",
 )  # fmt: skip
 IMAGE_FIELDS = ("image_loss", "reward_corrupted", "reward_image_gap")  # in the records of steps with image pairs
+ADAPTIVE = "adaptive_weight"  # in the records of a training with adaptive weights
 
 
+@noted(STAGE)
 def run(
     prompts: str | Path,
     confidence: Sequence[str | Path],
@@ -44,18 +45,25 @@ def run(
     *,
     image_pairs: Sequence[str | Path] = (),
     image_reference: Sequence[str | Path] = (),
-) -> FolderArtifact:
+    parallel: ParallelSettings | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> FolderArtifact | None:
     """Train LoRA on the pairs. `confidence` is the reference: the base model is never run again for it.
+
+    One of the processes that processes.join brought together, or a single one; None in all but the first of them.
 
     image_pairs, image_reference: all shards of the corrupted images and of the chosen answers' log-probs under them;
     with them the image term counts (MFPO), without them training is on text preferences alone (M3PO).
+    about: further entries of the manifest's results, as the method of a comparison.
     out: adapter_model.safetensors + adapter_config.json as plain peft reads them, training_log.jsonl, manifest.json.
     """
     settings = TrainingSettings.of(settings, STAGE)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise SettingError("WORLD_SIZE", os.environ["WORLD_SIZE"], "1: train_dpo trains on one device")
+    parallel = parallel or ParallelSettings()
+    together = processes.current()
+    settings.microbatch_of(together.count)  # a step that cannot be shared out is refused before anything is read
     source = read_artifact(pairs, "pairs")
-    vlm = load_vlm(storage.local_folder(model))
+    sharded = parallel.sharding == "fsdp" and together.count > 1
+    vlm = _load(model, together, sharded)
     parents = {"pairs": source.digest, "model": vlm.digest}
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
         data = read_pair_data(
@@ -64,94 +72,75 @@ def run(
         if data.corrupted:
             parents["image_pairs"] = joined_digest(read_shards(image_pairs, "image_pairs"))
         writer = FolderWriter(Path(out), "adapter", settings.to_mapping(), parents)
-        difference = _check_reference(vlm, data)
+        add_lora(vlm, settings)
+        if settings.gradient_checkpointing:
+            vlm.base.activation_checkpointing_enable({"use_reentrant": False})
+        policy = shard(vlm, together) if sharded else PairModel(vlm)
+        difference = check_reference(policy, data, settings)
         with_images = f", {len(data.corrupted.rows):,} with a corrupted image" if data.corrupted else ""
+        budget = f"{len(data) / len(data.pairs):.1f} epochs for {settings.answer_tokens:,} answer tokens"
+        passes = budget if settings.answer_tokens else f"{settings.epochs} epochs"
         stages = f" in {len(data.schedule.starts)} stages" if len(data.schedule.starts) > 1 else ""
+        spread = f"; {together.count} processes ({parallel.sharding})" if together.count > 1 else ""
         say(
             STAGE,
-            f"{len(data.pairs):,} pairs{with_images}, {settings.epochs} epochs{stages}; "
-            f"reference checked (differs by {difference:.1g} nats)",
+            f"{len(data.pairs):,} pairs{with_images}, {passes}{stages}; "
+            f"reference checked (differs by {difference:.1g} nats){spread}",
         )
-        vlm.features = FeatureCache(settings.feature_cache)
-        add_lora(vlm, settings)
-        records = _train(vlm, data, settings, writer.state)
-        artifact = writer.finish(
-            lambda folder: _save(vlm, folder, model, records), results=_results(records, data, difference)
-        )
-        log.series(records)
-        log.metrics(artifact.results)
-        log.tag("output.digest", artifact.digest)
-        log.artifact(artifact.path / "training_log.jsonl")
+        vlm.features = open_features(vlm, settings.feature_cache)  # not before: the check recomputes all of it
+        records = _train(policy, data, settings, writer.state, parallel)
+        weights = lora_weights(vlm)
+        data.unseen.update(*together.gather(data.unseen))
+        if not together.first:
+            return None
+        results = _results(records, data, difference) | {"processes": together.count, **(about or {})}
+        artifact = finish(writer, vlm, weights, model, records, results, log)
         say(STAGE, _summary(artifact.results))
         return artifact
 
 
-def add_lora(vlm: Vlm, settings: TrainingSettings) -> None:
-    """Wrap the language model's chosen linear layers. LLaVA-1.5 takes the penultimate vision layer, so the tower's
-    last layer gets no gradient; LoRA stays on the language model."""
-    names = "|".join(settings.lora_targets)
-    torch.manual_seed(settings.seed)
-    config = LoraConfig(
-        r=settings.lora_rank,
-        lora_alpha=settings.lora_alpha,
-        lora_dropout=settings.lora_dropout,
-        target_modules=rf".*language_model.*\.({names})",
-        task_type="CAUSAL_LM",
-    )
-    try:
-        vlm.model = get_peft_model(vlm.model, config)
-    except ValueError as error:
-        raise SettingError("lora_targets", list(settings.lora_targets), f"layers of this model ({error})") from error
+def _load(model: str, together: processes.Processes, sharded: bool) -> Vlm:
+    """On the GPU of this process; for FSDP on the CPU, from where each layer goes to the GPUs in shards.
+
+    On every node the first process goes ahead, so that the others find what it downloaded; then one after the other
+    takes the checkpoint through the node's memory, which need hold it only once.
+    """
+    if together.count == 1:
+        return load_vlm(storage.local_folder(model))
+    if together.local_rank == 0:
+        storage.local_folder(model)
+    together.gather(None)
+    folder = storage.local_folder(model)
+    with_gpu = torch.cuda.is_available()
+    if with_gpu and sharded:
+        return load_vlm(folder, device="cpu", dtype="bfloat16")
+    mine = None
+    for turn in range(together.local_count):
+        if turn == together.local_rank:
+            mine = load_vlm(folder, device=f"cuda:{together.local_rank}" if with_gpu else "cpu")
+        together.gather(None)
+    assert mine is not None
+    return mine
 
 
-def _train(vlm: Vlm, data: PairData, settings: TrainingSettings, state: str) -> list[dict[str, Any]]:
+def _train(
+    policy: PairModel, data: PairData, settings: TrainingSettings, state: str, parallel: ParallelSettings
+) -> list[dict[str, Any]]:
     """Returns one record an optimizer step, those before a restart included."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) if storage.is_s3(state) else Path(state)
-        folder.mkdir(parents=True, exist_ok=True)
-        if storage.is_s3(state):
-            for name in storage.list_files(state):
-                storage.fetch_file(storage.join(state, name), folder / name)
-        checkpoint = last_complete_checkpoint(folder)
-        for path in folder.glob("checkpoint-*"):
-            if path != checkpoint:
-                shutil.rmtree(path)
-        if checkpoint:
-            say(STAGE, f"goes on from step {checkpoint.name.rpartition('-')[2]}")
-        trainer = PairTrainer(vlm, data, settings, folder, state if storage.is_s3(state) else "")
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    together = processes.current()
+    with checkpoint_folder(state) as (folder, remote):
+        found = last_checkpoint(STAGE, folder, remote) if together.first else None
+        with checkpoint.seen_by_all(folder, found, together) as (own, resumed):
+            trainer = PairTrainer(policy, data, settings, own, remote, parallel)
+            trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
         history = [record for record in trainer.state.log_history if "dpo_loss" in record]
-    epochs = settings.epochs
+    places = len(data)  # of pairs in the order of training, all epochs
+    epochs = places / len(data.pairs) if settings.answer_tokens else settings.epochs
     return [
-        {name: record[name] for name in (*LOG_FIELDS, *IMAGE_FIELDS) if name in record}
-        | {"epoch": record["epoch"] * epochs}
+        {name: record[name] for name in (*LOG_FIELDS, *IMAGE_FIELDS, ADAPTIVE) if name in record}
+        | {"epoch": min(record["step"] * settings.pairs_per_step, places) / places * epochs}
         for record in history
     ]
-
-
-@torch.no_grad()
-def _check_reference(vlm: Vlm, data: PairData, sample: int = 4) -> float:
-    """Recompute the reference of a few pairs before hours are spent on a stale one. Returns nats."""
-    numbers = list(range(min(sample, len(data.pairs))))
-    if data.corrupted:
-        with_image = [i for i, pair in enumerate(data.pairs) if pair["pair_id"] in data.corrupted]
-        numbers = sorted({*numbers, *with_image[:sample]})
-    examples = [data.example(number) for number in numbers]
-    found = pair_logprobs(vlm, examples)
-    return check_sample(
-        [values for one in found for values in one],
-        [values for example in examples for values in references_of(example)],
-        [example.pair_id for example, one in zip(examples, found, strict=True) for _ in one],
-        vlm.dtype,
-    )
-
-
-def _save(vlm: Vlm, folder: Path, model: str, records: list[dict[str, Any]]) -> None:
-    vlm.model.peft_config["default"].base_model_name_or_path = model
-    vlm.model.save_pretrained(folder, safe_serialization=True)
-    with (folder / "training_log.jsonl").open("w") as stream:
-        for record in records:
-            stream.write(json.dumps(record) + "\n")
 
 
 def _results(records: list[dict[str, Any]], data: PairData, difference: float) -> dict[str, Any]:
@@ -166,7 +155,9 @@ def _results(records: list[dict[str, Any]], data: PairData, difference: float) -
     if data.unseen:
         counts["image_pairs_unseen"] = len(data.unseen)
         say(STAGE, f"{len(data.unseen):,} corrupted images are the true ones to the model, e.g. {min(data.unseen)}")
-    return {**counts, "steps": len(records), "reference_difference": difference, **means}
+    counts |= {"steps": len(records), "answer_tokens": data.answer_tokens}
+    means["seconds"] = sum(record["seconds"] for record in records)
+    return {**counts, "reference_difference": difference, **means}
 
 
 def _summary(results: dict[str, Any]) -> str:

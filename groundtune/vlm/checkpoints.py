@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groundtune.digests import digest_file, digest_of
 from groundtune.errors import CheckpointError
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
@@ -25,6 +27,18 @@ DIGESTED = (
     "*.safetensors",
     "*.safetensors.index.json",
 )
+PARTS = {  # of a checkpoint beside the model itself, and the files that hold them
+    "processor": ("processor_config.json", "preprocessor_config.json"),
+    "chat_template": ("chat_template.*",),
+    "tokenizer": (
+        "tokenizer*",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "spiece.model",
+        "vocab.*",
+        "merges.txt",
+    ),
+}
 
 
 def check_checkpoint(path: str | Path) -> None:
@@ -78,27 +92,50 @@ def check_adapter(path: str | Path) -> None:
         raise CheckpointError(f"{folder}: no adapter_model.safetensors")
 
 
-def checkpoint_digest(path: str | Path) -> str:
-    """sha256 (hex) over names and bytes of the config, tokenizer, processor and weight files of a model or
-    adapter folder.
+@dataclass(frozen=True)
+class CheckpointIdentity:
+    """digest: of all the files that count. parts: "model" (weights, config), "processor", "tokenizer" and
+    "chat_template" -> sha256 (hex) of what belongs to it, so that a change can be told by name.
+    """
+
+    digest: str
+    parts: dict[str, str]
+
+
+def checkpoint_identity(path: str | Path) -> CheckpointIdentity:
+    """Over names and bytes of the config, tokenizer, processor and weight files of a model or adapter folder.
 
     The folder's place does not matter, nor do files that do not change what the model computes (README,
     logs); an adapter's note of where its base model lay is left out for that reason.
     """
     folder = _folder(path)
     files = {file for pattern in DIGESTED for file in folder.glob(pattern) if file.is_file()}
-    digest = hashlib.sha256()
+    total = hashlib.sha256()
+    parts: dict[str, list[str]] = {name: [] for name in ("model", *PARTS)}
     for file in sorted(files):
-        if file.name == "adapter_config.json":
-            config = {
-                key: value for key, value in _read_json(file).items() if key != "base_model_name_or_path"
-            }
-            part = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-        else:
-            with file.open("rb") as stream:
-                part = hashlib.file_digest(stream, "sha256")
-        digest.update(f"{file.name}\0{part.hexdigest()}\n".encode())
-    return digest.hexdigest()
+        found = _file_digest(file)
+        total.update(f"{file.name}\0{found}\n".encode())
+        part = next((name for name, patterns in PARTS.items() if any(map(file.match, patterns))), "model")
+        if file.name == "tokenizer_config.json":  # also where older checkpoints keep the template
+            settings = _read_json(file)
+            template = settings.pop("chat_template", None)
+            found = digest_of(settings)
+            if template is not None:
+                parts["chat_template"].append(digest_of(template))
+        parts[part].append(f"{file.name} {found}")
+    return CheckpointIdentity(total.hexdigest(), {name: digest_of(held) for name, held in parts.items()})
+
+
+def checkpoint_digest(path: str | Path) -> str:
+    """The digest of checkpoint_identity."""
+    return checkpoint_identity(path).digest
+
+
+def _file_digest(file: Path) -> str:
+    if file.name == "adapter_config.json":
+        config = {key: value for key, value in _read_json(file).items() if key != "base_model_name_or_path"}
+        return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+    return digest_file(file)
 
 
 def _folder(path: str | Path) -> Path:

@@ -19,7 +19,6 @@ from transformers.image_processing_utils import select_best_resolution
 from groundtune.errors import CheckpointError
 
 LLAVA_TEMPLATE = "USER: <image>\n{instruction} ASSISTANT:"  # documented with LLaVA-1.5
-LLAMA_LINEAR_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class Family:
     produce. image_features: (unwrapped model, pixel inputs of n images) -> n tensors [N_i, D] after the
     projector. language_model: (unwrapped model) -> the decoder, which takes `inputs_embeds` [B, T, D].
     image_modules: (unwrapped model) -> modules and parameters that image_features runs through.
-    lora_target: regular expression (PEFT `target_modules`) for the language model's linear layers.
     default_template: used when the checkpoint brings no chat template; holds `<image>` and
     `{instruction}`.
     """
@@ -43,12 +41,7 @@ class Family:
     image_features: Callable[[Any, dict[str, Tensor]], list[Tensor]]
     language_model: Callable[[Any], nn.Module]
     image_modules: Callable[[Any], list[nn.Module | nn.Parameter]]
-    lora_target: str
     default_template: str
-
-    def pixels(self, inputs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Join the pixel inputs of images that have equal shapes: each [1, ...] -> [n, ...]."""
-        return {key: torch.cat([one[key] for one in inputs]) for key in self.pixel_inputs}
 
 
 @lru_cache(maxsize=32)
@@ -123,7 +116,6 @@ FAMILIES = {
         image_features=_projected,
         language_model=_language_model,
         image_modules=_llava_modules,
-        lora_target=LLAMA_LINEAR_LAYERS,
         default_template=LLAVA_TEMPLATE,
     ),
     "llava_next": Family(
@@ -134,7 +126,6 @@ FAMILIES = {
         image_features=_projected,
         language_model=_language_model,
         image_modules=_llava_next_modules,
-        lora_target=LLAMA_LINEAR_LAYERS,
         default_template=LLAVA_TEMPLATE,
     ),
 }

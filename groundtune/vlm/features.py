@@ -6,48 +6,49 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from groundtune.vlm.feature_cache import KeptImage
 from groundtune.vlm.loader import Vlm
 from groundtune.vlm.prompt import Prefix
+from groundtune.vlm.sharing import evaluating
 
 
-def image_features(vlm: Vlm, prefixes: list[Prefix], images_at_once: int = 32) -> list[Tensor]:
+def image_features(vlm: Vlm, prefixes: list[Prefix]) -> list[Tensor]:
     """Projected features [N_i, D] (model dtype) of each prefix's image; equal images are encoded once.
 
-    Runs without a graph when tower and projector are frozen, so training pays nothing for them. With vlm.features,
-    frozen features are kept for later passes. images_at_once: images in one pass of the tower (bounds memory).
+    Each image runs through the tower alone, so that its features depend on no other, nor on what is kept. That is done
+    without a graph when tower and projector are frozen; then vlm.features is asked first, and keeps what is new.
     """
     distinct = {prefix.image_key: prefix for prefix in prefixes}
     trained = torch.is_grad_enabled() and _trainable(vlm.family.image_modules(vlm.base))
-    if vlm.features is not None and not trained:
-        found = {key: _kept(vlm, prefix) for key, prefix in distinct.items()}
-        return [found[prefix.image_key] for prefix in prefixes]
-    by_shape: dict[tuple[torch.Size, ...], list[Prefix]] = {}
-    for prefix in distinct.values():
-        shape = tuple(prefix.pixels[key].shape for key in vlm.family.pixel_inputs)
-        by_shape.setdefault(shape, []).append(prefix)
-    encoded: dict[str, Tensor] = {}
     with torch.set_grad_enabled(trained):
-        for group in by_shape.values():
-            for start in range(0, len(group), images_at_once):
-                batch = group[start : start + images_at_once]
-                inputs = vlm.family.pixels([prefix.pixels for prefix in batch])
-                on_device = {key: placed(value, vlm) for key, value in inputs.items()}
-                features = vlm.family.image_features(vlm.base, on_device)
-                encoded.update(zip((prefix.image_key for prefix in batch), features, strict=True))
-    return [encoded[prefix.image_key] for prefix in prefixes]
+        found = {key: _encoded(vlm, one) if trained else _kept(vlm, one) for key, one in distinct.items()}
+    return [found[prefix.image_key] for prefix in prefixes]
 
 
-@torch.no_grad()
+def _encoded(vlm: Vlm, prefix: Prefix) -> Tensor:
+    """Features of one image [N, D], from the tower."""
+    inputs = {key: placed(prefix.pixels[key], vlm) for key in vlm.family.pixel_inputs}
+    (features,) = vlm.family.image_features(vlm.base, inputs)
+    return features
+
+
+def _frozen(vlm: Vlm, prefix: Prefix) -> Tensor:
+    """Features of one image [N, D], from the tower in eval mode: a trainer puts the frozen one into training mode."""
+    with evaluating(*(one for one in vlm.family.image_modules(vlm.base) if isinstance(one, nn.Module))):
+        return _encoded(vlm, prefix)
+
+
 def _kept(vlm: Vlm, prefix: Prefix) -> Tensor:
-    """Features of one image [N, D], from the cache when it is there. One image a pass: what is computed must not depend
-    on which others happened to be missing, or a resumed training would differ in the last digit."""
-    assert vlm.features is not None
-    kept = vlm.features.get(prefix.image_key)
+    """Features of one image [N, D], from the tower only when they are not kept."""
+    if vlm.features is None:
+        return _frozen(vlm, prefix)
+    key = prefix.file_sha256 or prefix.image_key
+    kept = vlm.features.get(key)
     if kept is None:
-        inputs = {key: placed(value, vlm) for key, value in vlm.family.pixels([prefix.pixels]).items()}
-        (kept,) = vlm.family.image_features(vlm.base, inputs)
-        vlm.features.put(prefix.image_key, kept)
-    return kept.to(vlm.device)
+        features = _frozen(vlm, prefix)
+        vlm.features.put(key, KeptImage(features, prefix.image_key, prefix.image_size))
+        return features
+    return kept.features.to(vlm.device)
 
 
 def prefix_embeddings(vlm: Vlm, prefixes: list[Prefix]) -> list[Tensor]:

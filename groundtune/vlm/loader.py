@@ -11,13 +11,13 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoImageProcessor, AutoProcessor
 
 from groundtune.errors import CheckpointError, SettingError
-from groundtune.vlm.checkpoints import check_adapter, check_checkpoint, checkpoint_digest
+from groundtune.vlm import attention
+from groundtune.vlm.checkpoints import check_adapter, check_checkpoint, checkpoint_digest, checkpoint_identity
 from groundtune.vlm.families import Family, family_of, patch_grid, tower_tokens
 from groundtune.vlm.feature_cache import FeatureCache
 
 log = logging.getLogger(__name__)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-ATTENTION = ("sdpa", "eager")  # the implementations that take a 4-D mask
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Vlm(PrefixChecker):
     """A loaded model in eval mode.
 
     model: the transformers model, or the PEFT wrapper around it. digest: sha256 of the checkpoint's files;
+    parts: the same by part (checkpoints.CheckpointIdentity);
     adapter_digest: sha256 of the adapter's, "" without one. shares_prefixes: see branches.sharing_is_exact.
     features: keeps image features for later passes, when the tower is frozen; None keeps nothing.
     """
@@ -45,6 +46,7 @@ class Vlm(PrefixChecker):
     device: torch.device
     dtype: torch.dtype
     digest: str
+    parts: dict[str, str] = field(repr=False)
     adapter_digest: str = ""
     shares_prefixes: bool | None = field(default=None, repr=False)
     features: FeatureCache | None = field(default=None, repr=False)
@@ -86,22 +88,19 @@ def load_vlm(
     adapter: str | Path | None = None,
     device: str = "auto",
     dtype: str = "auto",
-    attention: str = "sdpa",
 ) -> Vlm:
     """A checkpoint folder, and optionally a PEFT adapter folder on top of it, in eval mode.
 
     device: auto (GPU if there is one), cpu, cuda, cuda:N. dtype: auto (bfloat16 on GPU, float32 on CPU) or
-    a name. Raises CheckpointError (folder, files, family) or SettingError (device, dtype, attention).
+    a name. Raises CheckpointError (folder, files, family) or SettingError (device, dtype).
     """
-    if attention not in ATTENTION:
-        raise SettingError("attention", attention, " or ".join(ATTENTION))
     place, number = _device(device), _dtype(dtype, device)
     if adapter is not None:
         check_adapter(adapter)
     reader = load_processor(path)
     settings = {
         "dtype": number,
-        "attn_implementation": attention,
+        "attn_implementation": "sdpa",
         "use_safetensors": True,
         "output_loading_info": True,
     }
@@ -111,12 +110,15 @@ def load_vlm(
             raise CheckpointError(
                 f"{path}: {problem.replace('_', ' ')} in the weights: {sorted(info[problem])[:3]}"
             )
+    able = attention.installed(reader.family.language_model(model))
     adapter_digest = ""
     if adapter is not None:
         model, adapter_digest = _adapted(model, adapter, path), checkpoint_digest(adapter)
     model.to(place).eval()
     parts = (reader.processor, reader.tokenizer, reader.family, reader.config)
-    return Vlm(*parts, model, place, number, checkpoint_digest(path), adapter_digest)
+    shares, identity = None if able else False, checkpoint_identity(path)
+    digests = (identity.digest, identity.parts, adapter_digest)
+    return Vlm(*parts, model, place, number, *digests, shares_prefixes=shares)
 
 
 def _read(cls: Any, path: str | Path, **settings: Any) -> Any:

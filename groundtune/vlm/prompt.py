@@ -3,6 +3,7 @@ fit.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,8 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from groundtune.errors import CheckpointError, RecordError
-from groundtune.vlm.families import LLAVA_TEMPLATE, patch_grid, tower_tokens
+from groundtune.vlm.families import LLAVA_TEMPLATE
 from groundtune.vlm.loader import PrefixChecker
+from groundtune.vlm.placeholders import check_placeholders
 
 
 @dataclass(frozen=True)
@@ -23,15 +25,17 @@ class Prefix:
     text: rendered prompt with one image placeholder. input_ids: [T] int64, the placeholder expanded to the
     image's tokens. pixels: the processor's outputs for this image, each [1, ...]. image_size: (height,
     width) as given. image_key: sha256 of the pixels; equal keys mean equal images, which are encoded once.
+    file_sha256: of the file that the image was read from, "" when that is not known.
     """
 
     record_id: str
     text: str
     input_ids: Tensor
-    pixels: dict[str, Tensor] = field(repr=False)
+    pixels: Mapping[str, Tensor] = field(repr=False)
     image_size: tuple[int, int]
     image_key: str
     image_end: int  # index of the image's last token
+    file_sha256: str
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -82,14 +86,30 @@ def encode_prefix(
         ) from error
     ids: Tensor = inputs["input_ids"][0]
     found = int((ids == reader.config.image_token_id).sum())
-    _compare(reader, record_id, found, image_size)
-    if ids[-1] == reader.tokenizer.eos_token_id and not text.endswith(reader.tokenizer.eos_token):
-        raise CheckpointError(
-            "the tokenizer appends the end-of-answer token to prompts: set add_eos_token to false"
-        )
+    check_placeholders(reader, record_id, found, image_size)
+    _check_end(reader, text, int(ids[-1]))
     pixels = {key: torch.as_tensor(inputs[key]) for key in reader.family.pixel_inputs}
-    image_end = int((ids == reader.config.image_token_id).nonzero()[-1])
-    return Prefix(record_id, text, ids, pixels, image_size, _key(pixels), image_end)
+    return Prefix(record_id, text, ids, pixels, image_size, _key(pixels), _image_end(reader, ids), "")
+
+
+def encode_unprepared(
+    reader: PrefixChecker,
+    record_id: str,
+    instruction: str,
+    pixels: Mapping[str, Tensor],
+    image_size: tuple[int, int],
+    *,
+    image_key: str,
+    file_sha256: str,
+) -> Prefix:
+    """The prefix that encode_prefix makes of an image with this key, whose pixels are not looked at; see Prefix.
+
+    Raises RecordError and CheckpointError as `encode_prefix` does.
+    """
+    text = _checked_text(reader, record_id, instruction, "")
+    ids = torch.tensor(_expanded(reader, text, _placeholders(reader, record_id, image_size)), dtype=torch.int64)
+    _check_end(reader, text, int(ids[-1]))
+    return Prefix(record_id, text, ids, pixels, image_size, image_key, _image_end(reader, ids), file_sha256)
 
 
 def encode_alike(reader: PrefixChecker, record_id: str, instruction: str, other: Prefix) -> Prefix:
@@ -99,16 +119,12 @@ def encode_alike(reader: PrefixChecker, record_id: str, instruction: str, other:
     """
     text = _checked_text(reader, record_id, instruction, "")
     ids = torch.tensor(ids_alike(reader, text, other), dtype=other.input_ids.dtype)
-    image_end = int((ids == reader.config.image_token_id).nonzero()[-1])
-    return replace(other, record_id=record_id, text=text, input_ids=ids, image_end=image_end)
+    return replace(other, record_id=record_id, text=text, input_ids=ids, image_end=_image_end(reader, ids))
 
 
 def ids_alike(reader: PrefixChecker, text: str, other: Prefix) -> list[int]:
     """Token ids of another rendered prompt about the image of `other`: its placeholder becomes as many tokens."""
-    token = reader.config.image_token_id
-    ids = prompt_ids(reader, text)
-    at = ids.index(token)
-    return [*ids[:at], *[token] * int((other.input_ids == token).sum()), *ids[at + 1 :]]
+    return _expanded(reader, text, int((other.input_ids == reader.config.image_token_id).sum()))
 
 
 def placeholder_check(
@@ -120,15 +136,39 @@ def placeholder_check(
     For data preparation: raises the same RecordError as encode_prefix would.
     """
     text = _checked_text(reader, record_id, instruction, "")
-    counted = reader.processor._get_num_multimodal_tokens(image_sizes=[list(image_size)]).num_image_tokens[0]
-    _compare(reader, record_id, counted, image_size)
-    return len(prompt_ids(reader, text)) - 1 + counted
+    return len(prompt_ids(reader, text)) - 1 + _placeholders(reader, record_id, image_size)
 
 
 def prompt_ids(reader: PrefixChecker, text: str) -> list[int]:
     """Token ids of a rendered prompt, its image placeholder still a single token."""
     ids: list[int] = reader.tokenizer(text, **_special_tokens(reader, text))["input_ids"]
     return ids
+
+
+def _expanded(reader: PrefixChecker, text: str, count: int) -> list[int]:
+    """Token ids of a rendered prompt, its image placeholder as `count` tokens."""
+    token = reader.config.image_token_id
+    ids = prompt_ids(reader, text)
+    at = ids.index(token)
+    return [*ids[:at], *[token] * count, *ids[at + 1 :]]
+
+
+def _placeholders(reader: PrefixChecker, record_id: str, image_size: tuple[int, int]) -> int:
+    """What the processor makes of an image of this size; RecordError when the model makes something else."""
+    counted: int = reader.processor._get_num_multimodal_tokens(image_sizes=[list(image_size)]).num_image_tokens[0]
+    check_placeholders(reader, record_id, counted, image_size)
+    return counted
+
+
+def _image_end(reader: PrefixChecker, ids: Tensor) -> int:
+    return int((ids == reader.config.image_token_id).nonzero()[-1])
+
+
+def _check_end(reader: PrefixChecker, text: str, last: int) -> None:
+    if last == reader.tokenizer.eos_token_id and not text.endswith(reader.tokenizer.eos_token):
+        raise CheckpointError(
+            "the tokenizer appends the end-of-answer token to prompts: set add_eos_token to false"
+        )
 
 
 def _checked_text(reader: PrefixChecker, record_id: str, instruction: str, suffix: str) -> str:
@@ -152,34 +192,6 @@ def _checked_text(reader: PrefixChecker, record_id: str, instruction: str, suffi
 def _special_tokens(reader: PrefixChecker, text: str) -> dict[str, bool]:
     bos = reader.tokenizer.bos_token
     return {"add_special_tokens": not (bos is not None and text.startswith(bos))}
-
-
-def _compare(reader: PrefixChecker, record_id: str, found: int, image_size: tuple[int, int]) -> None:
-    expected = reader.family.expected_image_tokens(reader.config, image_size)
-    if found != expected:
-        raise RecordError(
-            record_id,
-            "image",
-            f"an image of {image_size[0]}x{image_size[1]} gets {found} placeholders from the processor, "
-            f"but the model produces {expected} embeddings: {_remedy(reader)}",
-        )
-
-
-def _remedy(reader: PrefixChecker) -> str:
-    """The processor settings that disagree with the model's config."""
-    config, processor = reader.config, reader.processor
-    right: dict[str, Any] = {
-        "patch_size": config.vision_config.patch_size,
-        "vision_feature_select_strategy": config.vision_feature_select_strategy,
-        "num_additional_image_tokens": tower_tokens(config) - patch_grid(config) ** 2,
-    }
-    wrong = {name: value for name, value in right.items() if getattr(processor, name, None) != value}
-    if wrong:
-        return "in processor_config.json set " + ", ".join(
-            f"{name} to {value!r}" for name, value in wrong.items()
-        )
-    side = config.vision_config.image_size
-    return f"give the image processor the model's crop_size and image_grid_pinpoints (tower input {side})"
 
 
 def _key(pixels: dict[str, Tensor]) -> str:

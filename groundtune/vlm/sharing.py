@@ -30,7 +30,7 @@ def shares_exactly(vlm: Vlm, packed: Callable[..., Any], plain: Callable[..., An
     words = [token for token in range(top) if token not in vlm.tokenizer.all_special_ids]
     words = [token for token in words if token != vlm.config.image_token_id]
     branches = [random.choice(words, length).tolist() for length in PROBE_LENGTHS]
-    with _evaluating(vlm.model):
+    with evaluating(vlm.model):
         expected = torch.cat(plain(vlm, [prefix], [branches])[0])
         try:
             found = torch.cat(packed(vlm, [prefix], [branches])[0])
@@ -53,10 +53,11 @@ def _distance(found: Tensor, expected: Tensor) -> float:
 
 
 @contextmanager
-def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+def evaluating(*models: torch.nn.Module) -> Iterator[None]:
     """Eval mode for a while: dropout would make equal computations differ."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
+    training = [module for model in models for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
     try:
         yield
     finally:

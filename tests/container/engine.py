@@ -6,13 +6,16 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 BASE_IMAGE = "python:3.11-slim-bookworm"
 # A docker command of another make may come first on the PATH and not know BuildKit's switch of Debian's.
 DOCKER = "/usr/bin/docker" if os.access("/usr/bin/docker", os.X_OK) else "docker"
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 class EngineError(RuntimeError):
@@ -25,9 +28,16 @@ class Engine:
     def __init__(self, host: str):
         self.host = host
 
-    def docker(self, *arguments: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-        """Run `docker ...`; with `check`, a failure is an EngineError with the end of what it printed."""
-        environment = {**os.environ, "DOCKER_BUILDKIT": "1", **({"DOCKER_HOST": self.host} if self.host else {})}
+    def docker(
+        self, *arguments: str, check: bool = True, timeout: float = 600, environment: Mapping[str, str] = EMPTY
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `docker ...`; with `check`, a failure is an EngineError with the end of what it printed.
+
+        environment: what docker's command has beside this process's own.
+        """
+        environment = {
+            **os.environ, "DOCKER_BUILDKIT": "1", **({"DOCKER_HOST": self.host} if self.host else {}), **environment,
+        }  # fmt: skip
         done = subprocess.run(
             [DOCKER, *arguments], env=environment, capture_output=True, text=True, timeout=timeout, check=False
         )
@@ -41,12 +51,19 @@ class Engine:
         """The image's configuration: user, environment, labels, command."""
         return json.loads(self.docker("image", "inspect", image).stdout)[0]
 
-    def build(self, dockerfile: str, tag: str, context: Path, **arguments: str) -> None:
+    def build(
+        self,
+        dockerfile: str,
+        tag: str,
+        context: Path,
+        arguments: Mapping[str, str],
+        environment: Mapping[str, str] = EMPTY,
+    ) -> None:
         """Build with the host's network, the only one an engine without a bridge has."""
         named = [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
         self.docker(
             "build", "--network", "host", "--progress", "plain", "-f", str(context / dockerfile), "-t", tag, *named,
-            str(context), timeout=1500,
+            str(context), timeout=1500, environment=environment,
         )  # fmt: skip
 
 
@@ -116,7 +133,8 @@ def _wait(engine: Engine, daemon: "subprocess.Popen[bytes]", log: Path, seconds:
 def import_base_image(engine: Engine) -> None:
     """Debian 12 with Python 3.11 under the name the Dockerfiles start FROM, made by mmdebstrap: nothing is pulled.
 
-    The machine's certificates and pip settings come along, so that pip in a build reaches what pip here reaches.
+    As slim as the real one: no Perl but dpkg's, no manuals, no translations, no bytecode. The machine's certificates
+    and pip settings come along, so that pip in a build reaches what pip here reaches.
     """
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "pip.conf"
@@ -125,8 +143,12 @@ def import_base_image(engine: Engine) -> None:
         bootstrap = subprocess.Popen(
             [
                 "mmdebstrap", "--quiet", "--variant=minbase",
-                "--include=python3.11,python3.11-venv,python3-pip,ca-certificates",
+                "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+                "--include=usr-is-merged,python3.11,python3.11-venv,python3-pip,ca-certificates",
+                "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+                "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
                 "--customize-hook=rm -f \"$1\"/usr/lib/python3.11/EXTERNALLY-MANAGED",
+                "--customize-hook=find \"$1\"/usr -name __pycache__ -prune -exec rm -r {} +",
                 "--customize-hook=ln -sf python3.11 \"$1\"/usr/bin/python",
                 f"--customize-hook=cp {bundle} \"$1\"/etc/ssl/certs/ca-certificates.crt",
                 f"--customize-hook=cp {settings} \"$1\"/etc/pip.conf",

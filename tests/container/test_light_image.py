@@ -138,8 +138,8 @@ def test_select_pairs_gives_in_the_container_what_it_gives_here(
 
 
 def test_the_clusters_check_writes_where_it_should_and_says_what_is_wrong(engine: Engine, light_image: str) -> None:
-    """The very command of manifests/base/check.yaml: with a place it can write, and with one it cannot reach."""
-    job = yaml.safe_load((ROOT / "manifests" / "base" / "check.yaml").read_text())
+    """The very command of manifests/base/runner/check.yaml: with a place it can write, and with one it cannot reach."""
+    job = yaml.safe_load((ROOT / "manifests" / "base" / "runner" / "check.yaml").read_text())
     command = job["spec"]["template"]["spec"]["containers"][0]["command"]
     run = ["run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp:mode=1777", "--user", "10001:10001"]
 

@@ -38,7 +38,7 @@ def write_world(root):
         "scorers": {"contrastive": str(root / "clip")},
         "benchmarks_root": str(questions),
         "num_shards": 2,
-        "sampling": {"num_candidates": 4, "max_new_tokens": 10, "prompts_per_part": 2, "prompts_per_batch": 2},
+        "sampling": {"num_candidates": 4, "max_new_tokens": 10, "prompts_per_part": 2},
         "alignment": {"prompts_per_part": 2},
         "confidence": {"prompts_per_part": 2},
         "selection": {"margin": 0.01, "require_finished": False},

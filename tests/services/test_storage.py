@@ -4,7 +4,6 @@ import hashlib
 import io
 from pathlib import Path
 
-import boto3
 import pytest
 from PIL import Image
 
@@ -13,6 +12,7 @@ from groundtune.artifact_writing import ArtifactWriter, reject
 from groundtune.artifacts import read_artifact
 from groundtune.errors import RecordError, StorageError
 from groundtune.images import ImageStore
+from groundtune.storage import connection, files, folders
 from tests.servers import S3Server, free_port
 
 
@@ -78,8 +78,8 @@ def test_a_published_folder_shows_its_manifest_last(
     for name in ("a.parquet", "manifest.json", "zz/late.parquet"):
         (folder / name).write_text(name)
     order = []
-    publish = storage.publish_file
-    monkeypatch.setattr(storage, "publish_file", lambda source, uri: (order.append(source.name), publish(source, uri)))
+    publish = folders.publish_file
+    monkeypatch.setattr(folders, "publish_file", lambda source, uri: (publish(source, uri), order.append(source.name)))
     storage.publish_folder(folder, f"{bucket}/artifact")
     assert order[-1] == "manifest.json"
     assert storage.list_files(f"{bucket}/artifact") == ["a.parquet", "manifest.json", "zz/late.parquet"]
@@ -95,6 +95,20 @@ def test_a_prefix_becomes_a_local_folder(bucket: str, tmp_path: Path) -> None:
     assert storage.local_file(f"{bucket}/model/config.json", tmp_path / "cache").read_bytes() == b"config.json"
     with pytest.raises(StorageError, match="no object has this prefix"):
         storage.local_folder(f"{bucket}/mod", cache=tmp_path / "cache")
+
+
+def test_the_empty_objects_by_which_some_tools_mark_folders_are_no_files(
+    bucket: str, s3: S3Server, tmp_path: Path
+) -> None:
+    name, key = storage.split_s3(bucket)
+    for mark in ("model/", "model/sub/"):
+        s3.client().put_object(Bucket=name, Key=f"{key}/{mark}", Body=b"")
+    s3.client().put_object(Bucket=name, Key=f"{key}/model/sub/config.json", Body=b"{}")
+    assert storage.list_files(f"{bucket}/model") == ["sub/config.json"]
+    assert storage.file_sizes(f"{bucket}/model") == {"sub/config.json": 2}
+    assert (storage.local_folder(f"{bucket}/model", tmp_path) / "sub" / "config.json").read_text() == "{}"
+    storage.remove(f"{bucket}/model")
+    assert "Contents" not in s3.client().list_objects_v2(Bucket=name, Prefix=f"{key}/model")
 
 
 def test_a_place_that_can_be_written_is_left_as_it_was(root: str) -> None:
@@ -115,9 +129,8 @@ def test_a_wrong_setting_is_named_and_its_value_is_not(
     variable: str, value: str, hint: str, bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(variable, value.format(port=free_port()))
-    # boto3 and storage each read the environment once in a process; this test needs a second reading
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    storage._client_of.cache_clear()
+    monkeypatch.setenv("GROUNDTUNE_S3_PATIENCE", "0")
+    connection.client_of.cache_clear()  # keys are read once in a process; this test needs a second reading
     attempts = (
         storage.check_writable,
         storage.list_files,
@@ -130,7 +143,7 @@ def test_a_wrong_setting_is_named_and_its_value_is_not(
                 attempt(bucket)
             assert "wrong-secret-value" not in str(caught.value)
     finally:
-        storage._client_of.cache_clear()
+        connection.client_of.cache_clear()
 
 
 def test_a_missing_bucket_is_named(s3: S3Server) -> None:
@@ -207,8 +220,8 @@ def test_a_prefix_is_fetched_again_only_where_it_changed(
     storage.publish_file(tmp_path / "config.json", f"{prefix}/config.json")
     storage.remove(f"{prefix}/old.json")
     fetched = []
-    fetch = storage.fetch_file
-    monkeypatch.setattr(storage, "fetch_file", lambda uri, target: fetched.append(uri) or fetch(uri, target))
+    fetch = files.fetch_file
+    monkeypatch.setattr(files, "fetch_file", lambda uri, target: fetched.append(uri) or fetch(uri, target))
     folder = storage.local_folder(prefix, tmp_path / "cache")
     assert fetched == [f"{prefix}/config.json"]
     assert (folder / "config.json").read_text() == "changed" and not (folder / "old.json").exists()

@@ -17,8 +17,10 @@ from mlflow.entities import Run
 
 from groundtune import __version__, tracking
 from groundtune.errors import TrackingError
-from groundtune.tracking.place import KFP_METRICS
-from tests.servers import Link, S3Server, free_port
+from groundtune.tracking import ledger
+from groundtune.tracking.place import KFP_METRICS, KFP_METRICS_OF_TASKS
+from tests.fault_proxy import FaultProxy, fault_proxy
+from tests.servers import S3Server, free_port
 
 PARENT = "mlflow.parentRunId"
 
@@ -88,8 +90,9 @@ def test_the_summary_goes_on_the_parent_once(pipeline: str, tmp_path: Path) -> N
     with tracking.stage("evaluate", {}):
         pass
     for _ in range(2):  # the report stage was retried
-        tracking.summary({"pope": {"f1": 0.81}, "chair_i": 0.12}, [page])
+        tracking.summary({"pope": {"f1": 0.81}, "chair_i": 0.12}, [page], "## A title\n\n" + "| a | b |\n" * 2000)
     (parent,), _ = runs_of(pipeline)
+    assert parent.data.tags["mlflow.note.content"] == "## A title", "a block that does not fit is left out whole"
     assert parent.data.metrics == {"pope.f1": 0.81, "chair_i": 0.12}
     assert history(parent, "pope.f1") == [(0, 0.81)]
     client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
@@ -190,7 +193,24 @@ def test_with_the_plugin_a_stage_whose_face_has_no_metrics_output_logs_its_own_s
 
 def test_the_scalars_left_to_the_backend_are_those_of_faces_with_a_metrics_output() -> None:
     faces = Path(__file__).parents[2].glob("components/*/component.py")
-    assert {face.parent.name for face in faces if "dsl.Output[dsl.Metrics]" in face.read_text()} == KFP_METRICS
+    assert {face.parent.name for face in faces if "dsl.Output[dsl.Metrics]" in face.read_text()} == (
+        KFP_METRICS | KFP_METRICS_OF_TASKS
+    )
+
+
+def test_with_the_plugin_the_stages_of_one_task_keep_their_figures_and_params_apart(
+    pipeline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+    task = client.create_run(client.create_experiment(pipeline)).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", task)
+    with ledger.noted("train_method m3po 0", fixed=True):
+        for name, seed in (("select_pairs", 1), ("train_dpo", 2)):
+            with tracking.stage(name, {"seed": seed}) as run:
+                run.metrics({"pairs": seed})
+    found = client.get_run(task)
+    assert found.data.params == {"select_pairs.seed": "1", "train_dpo.seed": "2"}
+    assert found.data.metrics == {"select_pairs.pairs": 1.0, "train_dpo.pairs": 2.0}
 
 
 def test_without_a_server_a_stage_runs_and_says_that_nothing_is_tracked(
@@ -296,26 +316,24 @@ def test_a_terminated_stage_is_marked_as_killed(pipeline: str) -> None:
 
 
 @pytest.fixture
-def link(pipeline: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
+def link(pipeline: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
     """The way to the session's server, to be cut."""
-    link = Link(int(os.environ["MLFLOW_TRACKING_URI"].rpartition(":")[2]))
-    link.restore()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", link.uri)
-    yield link
-    link.cut()
+    with fault_proxy(int(os.environ["MLFLOW_TRACKING_URI"].rpartition(":")[2])) as link:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", link.endpoint)
+        yield link
 
 
 def test_a_server_that_is_lost_midway_costs_no_work_and_no_figure_once_it_is_back(
-    pipeline: str, link: Link, capsys: pytest.CaptureFixture[str]
+    pipeline: str, link: FaultProxy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with tracking.stage("train_dpo", {}) as run:
         run.series([{"step": 1, "loss": 0.7}])
-        link.cut()
+        link.refuse()
         start = time.monotonic()
         for step in range(2, 40):
             run.series([{"step": step, "loss": 1 / step}])
         assert time.monotonic() - start < 10  # one attempt for all of them
-        link.restore()
+        link.accept()
     _, (stored,) = runs_of(pipeline)
     assert history(stored, "loss") == [(1, 0.7), *((step, 1 / step) for step in range(2, 40))]
     assert stored.info.status == "FINISHED"
@@ -323,10 +341,10 @@ def test_a_server_that_is_lost_midway_costs_no_work_and_no_figure_once_it_is_bac
 
 
 def test_a_server_that_stays_lost_is_said_with_the_number_of_lost_writes(
-    link: Link, capsys: pytest.CaptureFixture[str]
+    link: FaultProxy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with tracking.stage("evaluate", {}) as run:
-        link.cut()
+        link.refuse()
         run.metrics({"f1": 0.8})
     said = capsys.readouterr().err
     assert "cannot write to the MLflow server" in said

@@ -11,7 +11,7 @@ from groundtune.candidates.alignment_score import stage as alignment
 from groundtune.preferences import selection
 from groundtune.prompts import prepare
 
-SAMPLING = {"num_candidates": 4, "max_new_tokens": 10, "prompts_per_part": 4, "prompts_per_batch": 2}
+SAMPLING = {"num_candidates": 4, "max_new_tokens": 10, "prompts_per_part": 4}
 SELECTION = {"margin": 0.01, "require_finished": False}  # a random model seldom ends an answer
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import groundtune
+
 ROOT = Path(__file__).parents[2]
 COMPONENTS = sorted((ROOT / "components").glob("*/component.py"))
 LOGIC = (
@@ -117,7 +119,7 @@ def test_every_pinned_requirement_of_the_project_is_the_version_in_constraints()
     extras = [item for extra in project["optional-dependencies"].values() for item in extra]
     for requirement in [*project["dependencies"], *extras]:
         name, exact, version = requirement.lower().partition("==")
-        name = name.split(">")[0].strip()
+        name = name.split(">")[0].split("[")[0].strip()
         assert name in pins, f"{name} has no pin in constraints.txt: make constraints"
         if exact:
             assert pins[name] == version, f"{name}: pyproject.toml says {version}, constraints.txt {pins[name]}"
@@ -126,10 +128,10 @@ def test_every_pinned_requirement_of_the_project_is_the_version_in_constraints()
 def test_a_component_names_an_image_that_has_a_dockerfile() -> None:
     from components import images
 
-    for reference, kind in ((images.STAGE, "stage"), (images.LIGHT, "light")):
+    for role, reference in images.ROLES.items():
         name, _, tag = reference.rpartition(":")
-        assert name and tag != "latest", f"{reference}: name a version"
-        assert (ROOT / "images" / kind / "Dockerfile").is_file()
+        assert name and tag == groundtune.__version__, f"{reference}: name the version"
+        assert f"ARG VERSION={tag}\n" in (ROOT / "images" / role / "Dockerfile").read_text()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.pages import BLOCKS, headline
+from bench.engine import page as performance
+from bench.pages import BLOCKS, COMPARISONS, FIGURES, comparison_charts, comparison_sentence, headline
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,8 +31,16 @@ def test_a_measured_block_of_the_results_page_is_what_its_file_makes(block: str)
 
 def test_the_readmes_figures_are_what_their_file_makes() -> None:
     assert held("README.md", "demo_alignment") == headline(result("demo_alignment"))
+    assert held("README.md", "comparison_demo") == comparison_sentence(result("comparison_demo"))
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_the_charts_of_a_comparison_are_what_its_file_makes(name: str) -> None:
+    for file, svg in comparison_charts(name, result(name)).items():
+        assert (ROOT / FIGURES / file).read_text() == svg, "python -m bench.pages draws them"
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "bench" / "results").glob("*.json")), ids=lambda file: file.stem)
 def test_every_result_is_shown(file: Path) -> None:
-    assert file.stem in {name for name, _ in BLOCKS.values()}
+    shown = {name for name, _ in BLOCKS.values()}
+    assert file.stem in shown | {f"engine_{suite}" for suite, _ in performance.BLOCKS.values()}

@@ -15,9 +15,10 @@ from groundtune.benchmarks.question import Question
 from groundtune.errors import RecordError
 from groundtune.images import ImageStore
 from groundtune.settings import EvaluationSettings, ProbeSettings
-from groundtune.vlm.generate import Decoding, generate
+from groundtune.vlm.generate import generate
 from groundtune.vlm.loader import Vlm
 from groundtune.vlm.prompt import Prefix, encode_prefix
+from groundtune.vlm.sampling import Decoding
 from groundtune.vlm.yes_no import YesNoTokens
 
 Value = TypeVar("Value")
@@ -72,11 +73,16 @@ def by_view(asked: Sequence[Views], read: Callable[[list[Prefix]], Sequence[Valu
     return [{view: next(values) for view in views} for views in asked]
 
 
-def answers_to(vlm: Vlm, asked: Sequence[Views], max_new_tokens: int) -> list[dict[str, str]]:
+def answers_to(probed: Probed, asked: Sequence[Views], max_new_tokens: int) -> list[dict[str, str]]:
     """Greedy answers, by question and view."""
+    cache_tokens = probed.evaluation.cache_tokens
     decoding = Decoding(max_new_tokens=max_new_tokens, temperature=0.0, top_p=1.0, samples=1)
     return by_view(
-        asked, lambda prefixes: [own[0].text for own in generate(vlm, prefixes, decoding, [0] * len(prefixes))]
+        asked,
+        lambda prefixes: [
+            own[0].text
+            for own in generate(probed.vlm, prefixes, decoding, [0] * len(prefixes), cache_tokens=cache_tokens)
+        ],
     )
 
 

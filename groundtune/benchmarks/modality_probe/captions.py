@@ -29,14 +29,14 @@ def describe_images(probed: Probed, questions: Sequence[Question]) -> tuple[list
         except RecordError as error:
             rejected.append(reject(question.record_id, error.field, str(error)))
     longest = probed.settings.max_new_tokens
-    captions = answers_to(probed.vlm, asked, longest)
+    captions = answers_to(probed, asked, longest)
     places = probed.located_by().locate([image for _, image in kept], [caption[TRUE] for caption in captions])
     located = [i for i, place in enumerate(places) if place.mask is not None]
     again = []
     for i in located:
         question, image = kept[i]
         again.append(encoded(probed, question, {REGION: destroyed(image, probed.settings, places[i].mask)}))
-    for i, answer in zip(located, answers_to(probed.vlm, again, longest), strict=True):
+    for i, answer in zip(located, answers_to(probed, again, longest), strict=True):
         captions[i] |= answer
     rows = [
         {

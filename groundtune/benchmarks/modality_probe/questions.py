@@ -44,7 +44,7 @@ def ask_questions(probed: Probed, questions: Sequence[Question]) -> tuple[list[R
             kept.append((question, place))
         except RecordError as error:
             rejected.append(reject(question.record_id, error.field, str(error)))
-    answers = answers_to(probed.vlm, asked, probed.evaluation.max_yes_no_tokens)
+    answers = answers_to(probed, asked, probed.evaluation.max_yes_no_tokens)
     looks = _looks(probed, asked, [place for _, place in kept])
     rows = [
         {

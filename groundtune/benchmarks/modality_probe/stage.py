@@ -21,6 +21,7 @@ from groundtune.benchmarks.question import Question
 from groundtune.errors import CheckpointError
 from groundtune.progress import Progress, say
 from groundtune.settings import EvaluationSettings, ImagePreferenceSettings, ProbeSettings
+from groundtune.tracking.ledger import noted
 from groundtune.vlm.loader import Vlm, load_vlm
 from groundtune.vlm.prompt import render
 from groundtune.vlm.yes_no import YesNoTokens, yes_no_tokens
@@ -30,6 +31,7 @@ ASKED_ALIKE = ("benchmarks", "vocabulary", "yes_no_suffix", "max_yes_no_tokens")
 Measure = Callable[[Probed, list[Any]], tuple[list[Row], list[Row]]]
 
 
+@noted(STAGE)
 def run(
     prompts: str | Path,
     pairs: str | Path,

@@ -16,10 +16,12 @@ from groundtune.errors import RecordError, SettingError
 from groundtune.images import ImageStore
 from groundtune.progress import Progress, say, shard_label
 from groundtune.settings import AlignmentScoreSettings
+from groundtune.tracking.ledger import noted
 
 STAGE = "score_alignment"
 
 
+@noted(STAGE)
 def run(
     prompts: str | Path,
     candidates: str | Path,

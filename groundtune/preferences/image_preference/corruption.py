@@ -17,7 +17,7 @@ def kept_signal(step: int) -> float:
     """sqrt(abar_t), the share of the image's signal at diffusion step t = `step`, 0 to 999.
 
     betas = sigmoid(linspace(-6, 6, 1000)) * (5e-3 - 1e-5) + 1e-5, the schedule of the field's earlier work on
-    distorted images (METHODS.md); .863 at step 500. MFPO states t = 500 and not its schedule.
+    distorted images; .863 at step 500. MFPO states t = 500 and not its schedule.
     """
     betas = 1 / (1 + np.exp(-np.linspace(-6, 6, STEPS))) * (5e-3 - 1e-5) + 1e-5
     return float(np.sqrt(np.cumprod(1 - betas)[step]))

@@ -18,10 +18,12 @@ from groundtune.preferences.image_preference.regions.finder import RegionFinder
 from groundtune.preferences.image_preference.regions.load import load_finder
 from groundtune.progress import Progress, say, shard_label
 from groundtune.settings import ImagePreferenceSettings
+from groundtune.tracking.ledger import noted
 
 STAGE = "prefer_images"
 
 
+@noted(STAGE)
 def run(
     prompts: str | Path,
     pairs: str | Path,

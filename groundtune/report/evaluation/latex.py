@@ -53,10 +53,10 @@ def _table(figures: Figures, group: Group, lines: Sequence[Line]) -> str:
             if figure is None:
                 row.append("refused" if model in line.refused else "--")
             else:
-                row.append(_estimate(number(line, figure["value"]), span(line, figure)))
+                row.append(cell(number(line, figure["value"]), span(line, figure)))
         if paired and line.difference:
             row += [
-                _estimate(change(line), span(line, line.difference, sign=True)),
+                cell(change(line), span(line, line.difference, sign=True)),
                 escape(p_value(line.difference["p"])),
             ]
         elif paired:
@@ -66,18 +66,18 @@ def _table(figures: Figures, group: Group, lines: Sequence[Line]) -> str:
     notes = [counts_text(group)] if counts_text(group) else []
     notes.append(f"Ranges are {figures.interval:.0%} bootstrap intervals over pictures")
     notes += [f"{line.words.name} of {model} refused: {why}" for line in lines for model, why in line.refused.items()]
-    return _environment(head, rows, f"{title}. {'. '.join(notes)}.", f"{group.benchmark}-{group.reading}")
+    return environment(head, rows, f"{title}. {'. '.join(notes)}.", f"{group.benchmark}-{group.reading}")
 
 
 def _preference(preference: Preference) -> str:
-    rows = [[escape(rate.name), _estimate(rate.value, rate.span), escape(rate.p) or "--"] for rate in preference.rates]
+    rows = [[escape(rate.name), cell(rate.value, rate.span), escape(rate.p) or "--"] for rate in preference.rates]
     judge = "; ".join(f"{name}: {value}" for name, value in preference.judge[:3])
     caption = (
         f"Preference by a judge. {preference.tally} {preference.bias} Ranges are "
         f"{preference.interval:.0%} bootstrap intervals over pictures; each pair was judged in both orders, "
         f"ties count half. {judge}."
     )
-    return _environment(["", "", "$p$"], rows, caption, "preference")
+    return environment(["", "", "$p$"], rows, caption, "preference")
 
 
 def _published(table: PublishedTable) -> str:
@@ -86,12 +86,13 @@ def _published(table: PublishedTable) -> str:
     for row in table.rows:
         kind = row.kind if row.kind == PUBLISHED else rf"\textbf{{{row.kind}}}"
         rows.append([kind, escape(row.model), *(escape(cell) or "--" for cell in row.cells)])
-    return _environment(
+    return environment(
         head, rows, f"{table.title}, published and measured. {' '.join(table.notes)}", f"{table.title}-published"
     )
 
 
-def _environment(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str, label: str) -> str:
+def environment(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str, label: str) -> str:
+    """A whole `table`. head, rows: escaped cells; caption: plain text."""
     safe = "".join(character if character.isascii() and character.isalnum() else "-" for character in label.lower())
     return "\n".join(
         [
@@ -111,7 +112,8 @@ def _environment(head: Sequence[str], rows: Sequence[Sequence[str]], caption: st
     )
 
 
-def _estimate(value: str, interval: str) -> str:
+def cell(value: str, interval: str) -> str:
+    """A value with its range behind it in small print."""
     return rf"{escape(value)} {{\scriptsize ({escape(interval)})}}"
 
 

@@ -18,9 +18,10 @@ from groundtune.artifacts import Artifact
 from groundtune.errors import SettingError, TrackingError
 from groundtune.promotion.registry import RegisteredVersion, register, run
 from groundtune.settings import RegistrySettings
-from groundtune.vlm.generate import Decoding, generate
+from groundtune.vlm.generate import generate
 from groundtune.vlm.loader import load_vlm
 from groundtune.vlm.prompt import encode_prefix
+from groundtune.vlm.sampling import Decoding
 from tests.servers import free_port
 from tests.tiny_checkpoints import tiny_adapter, tiny_llava
 

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -18,6 +20,7 @@ from groundtune.benchmarks.evaluation import run
 from groundtune.benchmarks.question import Question
 from groundtune.errors import CheckpointError, RecordError, SettingError, TooManyRejected
 from groundtune.settings import EvaluationSettings
+from groundtune.vlm.families import FAMILIES
 from tests.tiny_checkpoints import tiny_adapter, tiny_llava
 from tests.unit.benchmarks.worlds import SETTINGS, write_world
 
@@ -68,6 +71,30 @@ def test_batch_and_part_size_change_no_answer(tmp_path: Path, model: str) -> Non
     many = run(str(root), model, tmp_path / "many", settings(questions_per_batch=32, questions_per_part=9))
     assert list(one.rows()) == list(many.rows())
     assert len({row["answer"] for row in one.rows()}) > 3  # the model does answer differently
+
+
+def test_a_second_evaluation_takes_the_image_features_of_the_first(
+    tmp_path: Path, model: str, adapter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An adapter leaves the tower as it is. One image more than there are: the picture that sharing is tried on."""
+    encoded: list[int] = []
+    plain = FAMILIES["llava"]
+
+    def counted(loaded: Any, inputs: dict[str, Any]) -> Any:
+        encoded.append(1)
+        return plain.image_features(loaded, inputs)
+
+    monkeypatch.setitem(FAMILIES, "llava", replace(plain, image_features=counted))
+    root = write_world(tmp_path / "world")
+    runs = [("without", "", 0), ("filling", "", 64), ("filled", "", 64), ("tuned", adapter, 64), ("bare", adapter, 0)]
+    rows, counts = {}, {}
+    for name, tuned, size in runs:
+        encoded.clear()
+        made = run(str(root), model, tmp_path / name, settings(feature_cache=size), adapter=tuned)
+        rows[name], counts[name] = list(made.rows()), len(encoded)
+    assert rows["without"] == rows["filling"] == rows["filled"] != rows["tuned"] == rows["bare"]
+    assert (counts["filling"], counts["filled"], counts["tuned"]) == (4 + 1, 0, 0)
+    assert counts["without"] == counts["bare"] > 5
 
 
 def test_an_adapter_changes_answers_and_identity(tmp_path: Path, model: str, adapter: str) -> None:

@@ -188,11 +188,12 @@ def test_a_question_row_is_what_one_prompt_at_a_time_gives(
     from groundtune.benchmarks.modality_probe.views import destroyed, removed
     from groundtune.images import ImageStore
     from groundtune.settings import ProbeSettings
-    from groundtune.vlm.generate import Decoding, generate
+    from groundtune.vlm.generate import generate
     from groundtune.vlm.last_attention import last_position_attention
     from groundtune.vlm.loader import load_vlm
     from groundtune.vlm.plain import plain_next_logprobs
     from groundtune.vlm.prompt import encode_prefix, render
+    from groundtune.vlm.sampling import Decoding
     from groundtune.vlm.token_coverage import token_coverage
     from groundtune.vlm.yes_no import yes_no_tokens
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from groundtune.candidates.alignment_score.calibration import calibrate
+from groundtune.candidates.alignment_score.calibration import calibrate, fit
 from groundtune.candidates.entropy import pool_entropy
 
 
@@ -41,3 +41,20 @@ def test_pool_entropy_by_hand():
     assert pool_entropy([-0.3]) == 0.0
     assert pool_entropy([-0.3] * 4) == pytest.approx(np.log(4))
     assert pool_entropy([np.log(0.75), np.log(0.25)]) == pytest.approx(0.75 * np.log(4 / 3) + 0.25 * np.log(4))
+
+
+@pytest.mark.parametrize("scorer", ["contrastive", "claims"])
+@pytest.mark.parametrize("method", ["logistic", "rank"])
+def test_scores_that_come_later_are_read_on_the_scale_of_the_run(scorer, method):
+    run = np.random.default_rng(0).normal(20, 3, 500)
+    scale = fit(scorer, run, method)
+    np.testing.assert_array_equal(scale(run[100:110]), calibrate(scorer, run, method)[100:110])
+    later = np.array([run.min() - 5, np.median(run), run.max() + 5])
+    values = scale(later)
+    assert (np.diff(values) >= 0).all() and values[0] >= 0 and values[-1] <= 1
+    alone = calibrate(scorer, later, method)
+    assert (scorer == "claims" and method == "logistic") or not np.allclose(values, alone), "not on their own scale"
+
+
+def test_a_rank_between_two_scores_of_the_run_lies_between_theirs():
+    np.testing.assert_allclose(fit("claims", np.array([4.0, 1.0, 2.0, 1.0]), "rank")(np.array([0.0, 1.5])), [0, 0.5])

@@ -10,6 +10,7 @@ from groundtune.artifacts import read_artifact
 from groundtune.candidates import combine, confidence, sampling
 from groundtune.candidates.alignment_score import contrastive
 from groundtune.candidates.alignment_score import stage as alignment
+from groundtune.candidates.engines import transformers_engine
 from groundtune.errors import ArtifactError, CheckpointError, SettingError
 from groundtune.prompts import prepare
 from tests.tiny_checkpoints import tiny_clip, tiny_llava, tiny_siglip
@@ -33,7 +34,7 @@ def sampled(world, out, shard="0/1", **changes):
 
 def test_candidates_do_not_depend_on_batch_part_or_shard(world, tmp_path):
     whole = list(read_artifact(world / "candidates", "candidates").rows())
-    other = sampled(world, tmp_path / "b", prompts_per_batch=5, prompts_per_part=6)
+    other = sampled(world, tmp_path / "b", prompts_per_part=6)
     assert list(other.rows()) == whole
     shards = [sampled(world, tmp_path / f"s{i}", f"{i}/3") for i in range(3)]
     assert [row for shard in shards for row in shard.rows()] == whole
@@ -67,8 +68,12 @@ def test_a_killed_stage_resumes_to_the_same_digest(world, tmp_path, monkeypatch)
             sampled(world, tmp_path / "a")
     assert calls == [0] and not (tmp_path / "a").exists()
     ran = []
-    generate = sampling.generate
-    monkeypatch.setattr(sampling, "generate", lambda *given: ran.append(len(given[1])) or generate(*given))
+    generate = transformers_engine.generate
+    monkeypatch.setattr(
+        transformers_engine,
+        "generate",
+        lambda *given, **named: ran.append(len(given[1])) or generate(*given, **named),
+    )
     resumed = sampled(world, tmp_path / "a")
     assert sum(ran) == 2, "only the prompts of the second part are sampled again"
     assert resumed.digest == read_artifact(world / "candidates", "candidates").digest
@@ -191,54 +196,6 @@ def test_a_pickled_scorer_is_refused(world, tmp_path):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="pickle"):
         contrastive.ContrastiveScorer(folder)
-
-
-def raw(identity, scores, scorer="contrastive"):
-    return {"prompt_id": "p", "candidate_id": identity, "sentences": [f"s{i}" for i in range(len(scores))],
-            "scorer": scorer, "sentence_scores": scores, "raw_mean": 0.0, "raw_min": 0.0}  # fmt: skip
-
-
-def answer(identity):
-    row = {"prompt_id": "p", "candidate_id": identity, "text": "t", "token_ids": [5]}
-    return {**row, "multiplicity": 1, "finished": True}
-
-
-def combined(answers, scores, beliefs, **settings):
-    from groundtune.settings import AlignmentScoreSettings
-
-    return combine.combine(answers, scores, beliefs, AlignmentScoreSettings(**settings))
-
-
-BELIEF = {"confidence": -1.0, "pool_entropy": 0.5}
-
-
-def test_one_bad_sentence_shows_in_mas():
-    scores = [raw("a", [4.0, 4.0, 4.0]), raw("b", [4.0, 4.0, -4.0]), raw("c", [0.0, 0.0, 0.0])]
-    beliefs = dict.fromkeys("abc", BELIEF)
-    rows, _ = combined([answer(n) for n in "abc"], scores, beliefs)
-    mas = {row["candidate_id"]: row["mas"] for row in rows}
-    assert mas["a"] > mas["b"]
-    assert next(row for row in rows if row["candidate_id"] == "b")["worst_sentence"] == "s2"
-    mean_only, _ = combined([answer(n) for n in "abc"], scores, beliefs, sentence_min_weight=0.0)
-    drop = next(r["mas"] for r in mean_only if r["candidate_id"] == "b") - mas["b"]
-    assert drop > 0, "the minimum weighs more than one sentence of three"
-
-
-def test_mas_is_the_weighted_mean_of_its_scorers():
-    scores = [raw("a", [1.0]), raw("b", [2.0]), raw("a", [math.log(3)], "claims"), raw("b", [0.0], "claims")]
-    weights = {"contrastive": 1.0, "claims": 3.0}
-    rows, _ = combined([answer("a"), answer("b")], scores, {"a": BELIEF, "b": BELIEF}, scorer_weights=weights)
-    for row in rows:
-        assert row["mas"] == pytest.approx((row["scorers"]["contrastive"] + 3 * row["scorers"]["claims"]) / 4)
-    assert rows[0]["scorers"]["claims"] == pytest.approx(0.75)
-
-
-def test_a_missing_score_is_a_rejected_candidate_and_not_a_zero():
-    rows, rejected = combined(
-        [answer("a"), answer("b"), answer("c")], [raw("a", [1.0]), raw("b", [1.0])], {"a": BELIEF}
-    )
-    assert [row["candidate_id"] for row in rows] == ["a"]
-    assert [(row["id"], row["reason"]) for row in rejected] == [("b", "no_confidence"), ("c", "no_alignment")]
 
 
 def test_a_missing_shard_is_an_error(world, tmp_path):

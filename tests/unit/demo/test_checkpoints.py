@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModel, AutoModelForImageTextToText, AutoProcessor, CLIPModel, LlavaForConditionalGeneration
 
 from groundtune.demo import CHECKPOINTS, CLIP_CHECKPOINT, LLAVA_CHECKPOINT
-from groundtune.demo.corpus import model_pixels
+from groundtune.demo.corpus import model_pixels, normalised
 from groundtune.demo.draw import render
 from groundtune.demo.llava_measures import hallucinates
 from groundtune.demo.packing import prompt_text
@@ -71,8 +71,6 @@ def test_the_chat_template_is_that_of_llava(llava: tuple[Any, Any]) -> None:
 
 
 def test_the_processor_sees_what_training_saw(llava: tuple[Any, Any]) -> None:
-    from groundtune.demo.clip_training import normalised
-
     seen = llava[1].image_processor(PICTURES[0], return_tensors="pt")["pixel_values"]
     trained = normalised(model_pixels(PICTURES[0])[None], llava[1])
     torch.testing.assert_close(seen, trained, atol=1e-4, rtol=1e-4)

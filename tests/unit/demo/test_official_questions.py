@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from groundtune.demo.claims import COMPANION
 from groundtune.demo.dataset import write_demo
 from groundtune.demo.language import NUMBERS, mentions
 from groundtune.demo.mme_questions import ENDING, MOST_PICTURES
-from groundtune.demo.world import Entity, Scene, scenes
+from groundtune.demo.world import DRAWN, Entity, Scene, scenes
 
 PICTURES = 80
 SPLITS = ("validation", "eval")
@@ -112,7 +111,7 @@ def test_amber_truths_are_true_and_balanced_where_amber_balances_them(written: P
         annotation, scene = annotations[row["id"]], of[row["image"]]
         if annotation["type"] == "generative":
             assert set(annotation["truth"]) == set(scene.kinds)
-            assert set(annotation["hallu"]) == {COMPANION[kind] for kind in scene.kinds} - set(scene.kinds)
+            assert set(annotation["hallu"]) == {DRAWN.companion[kind] for kind in scene.kinds} - set(scene.kinds)
             continue
         assert _holds(row["query"], scene) == (annotation["truth"] == "yes"), row
         told[annotation["type"], annotation["truth"]] += 1

@@ -5,14 +5,14 @@ import random
 import pytest
 
 from groundtune.demo.captions import biased_claims, caption, draw_style, true_claims
-from groundtune.demo.claims import COMPANION, absent_companions, claim_of, corrupt, holds
+from groundtune.demo.claims import absent_companions, claim_of, corrupt, holds
 from groundtune.demo.draw import IMAGE_SIZE, box, render
 from groundtune.demo.language import NUMBERS, PLACES, mentions, sentence, sentences_of, surface_forms
 from groundtune.demo.questions import attribute_question, existence_question, statement_question
 from groundtune.demo.sprites import DRAWINGS
 from groundtune.demo.world import (
     COLOURS,
-    GROUP_OF,
+    DRAWN,
     KINDS,
     MAX_OBJECTS,
     SPLITS,
@@ -27,8 +27,9 @@ SCENES = list(scenes(0, "measure", 200))
 
 
 def test_every_kind_has_a_drawing_a_usual_colour_and_a_companion_of_its_group() -> None:
-    assert set(DRAWINGS) == set(USUAL_COLOUR) == set(COMPANION) == set(KINDS)
-    assert all(GROUP_OF[COMPANION[kind]] == GROUP_OF[kind] and COMPANION[kind] != kind for kind in KINDS)
+    assert set(DRAWINGS) == set(USUAL_COLOUR) == set(DRAWN.companion) == set(KINDS)
+    for kind, companion in DRAWN.companion.items():
+        assert DRAWN.group_of[companion] == DRAWN.group_of[kind] and companion != kind
 
 
 def test_a_scene_keeps_its_promises() -> None:
@@ -98,7 +99,7 @@ def test_biased_captions_lose_nothing_and_invent_companions() -> None:
         kinds = [claim.kind for claim in biased_claims(scene, rng)]
         assert set(scene.kinds) <= set(kinds) and len(kinds) == len(set(kinds))
         extra = set(kinds) - set(scene.kinds)
-        assert extra <= {COMPANION[kind] for kind in scene.kinds}
+        assert extra <= {DRAWN.companion[kind] for kind in scene.kinds}
         invented += bool(extra)
     assert 0.35 < invented / len(SCENES) < 0.75
 

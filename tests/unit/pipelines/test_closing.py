@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines.closing import evaluate_words
+from pipelines.closing import tables_words
 
 
 @pytest.mark.parametrize("store", ["https://{}@mlflow.example", "postgresql://{}@db/mlflow"])
@@ -15,5 +15,5 @@ def test_the_last_words_hold_no_password(tmp_path: Path, monkeypatch: pytest.Mon
     outputs = {name: SimpleNamespace(path=tmp_path / "outputs" / name) for name in ("page", "summary", "tables")}
     for output in outputs.values():
         output.path.write_text("x")
-    words = evaluate_words(outputs, tmp_path)
+    words = tables_words(outputs, tmp_path)
     assert store.format("***") in words and "s3same" not in words and "ann" not in words.partition("MLflow")[2]

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundtune.preferences.m3p import choose, dispreferred_score, preferred_score, scale_confidence
-from groundtune.preferences.selection import select
 from groundtune.settings import SelectionSettings
+from tests.unit.preferences.columns import selected
 
 unit = st.floats(0, 1, allow_nan=False, width=32)
 logprob = st.floats(-8, 0, allow_nan=False, width=32)
@@ -36,6 +36,10 @@ def pools(draw, most=4):
             for k in range(draw(st.integers(1, 6)))
         ]
     return found
+
+
+def select(found, chosen):
+    return selected([row for rows in found.values() for row in rows], chosen)
 
 
 options = st.builds(
@@ -99,19 +103,18 @@ def test_both_uses_of_the_score_are_monotone_in_each_signal(pool, lambda_, mu, m
 def test_a_better_chosen_answer_stays_chosen(mas, confidence, mu):
     values = np.array(mas, dtype=np.float64)
     scaled = scale_confidence(np.array(confidence[: len(mas)], dtype=np.float64), "rank")
-    names = [str(i) for i in range(len(mas))]
-    before = choose(values, scaled, names, lambda_=0.2, mu=mu, margin=0.0, pairs=1)
-    if before:
-        values[before[0].chosen] += 0.5
-        after = choose(values, scaled, names, lambda_=0.2, mu=mu, margin=0.0, pairs=1)
-        assert after[0].chosen == before[0].chosen
+    before = choose(values[None], scaled[None], lambda_=0.2, mu=mu, margin=0.0, pairs=1).chosen
+    if before.size:
+        values[before] += 0.5
+        after = choose(values[None], scaled[None], lambda_=0.2, mu=mu, margin=0.0, pairs=1).chosen
+        assert after == before
 
 
 def test_the_dispreferred_answer_is_wrong_and_believed():
-    mas = np.array([0.9, 0.2, 0.2, 0.1])
-    scaled = scale_confidence(np.array([-0.5, -0.1, -2.0, -3.0]), "rank")
-    believed = choose(mas, scaled, list("abcd"), lambda_=0.2, mu=0.5, margin=0.1, pairs=1)[0]
-    worst = choose(mas, scaled, list("abcd"), lambda_=0.2, mu=0.0, margin=0.1, pairs=1)[0]
+    mas = np.array([[0.9, 0.2, 0.2, 0.1]])
+    scaled = scale_confidence(np.array([[-0.5, -0.1, -2.0, -3.0]]), "rank")
+    believed = choose(mas, scaled, lambda_=0.2, mu=0.5, margin=0.1, pairs=1)
+    worst = choose(mas, scaled, lambda_=0.2, mu=0.0, margin=0.1, pairs=1)
     assert (believed.chosen, believed.rejected) == (0, 1)
     assert (worst.chosen, worst.rejected) == (0, 3), "mu = 0 looks at MAS alone (RM-DPO)"
 

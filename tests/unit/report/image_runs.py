@@ -85,6 +85,7 @@ def _image_reference(root: Path, pairs: Artifact, shard: Artifact) -> Path:
             "pair_id": row["pair_id"],
             "token_logprobs": [],
             "logprob_sum": believed[row["pair_id"]] - 2 * len(row["keywords"]),
+            "image_sha256": row["corrupted_sha256"],
             "reference_key": "k",
         }
         for row in shard.rows()

@@ -145,7 +145,7 @@ def test_the_stage_shows_the_preference_and_sends_its_win_rate(
         (tmp_path / "evaluation").mkdir(exist_ok=True)
         (tmp_path / "evaluation" / name).symlink_to(made.path)
     sent: dict[str, float] = {}
-    monkeypatch.setattr(tracking, "summary", lambda figures, files: sent.update(figures))
+    monkeypatch.setattr(tracking, "summary", lambda figures, files, described: sent.update(figures))
     places = [tmp_path / name for name in ("page", "summary", "tables")]
     evaluation_stage.run(tmp_path / "evaluation", run.images_root, *places)
     assert sent["pairwise.win_rate"] == pairwise.results["win_rate"]["value"]

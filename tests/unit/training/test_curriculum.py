@@ -46,3 +46,30 @@ def test_the_order_follows_from_the_seed():
 )
 def test_the_rate_by_hand(schedule, expected):
     assert [rate_factor(step, 5, 0.4, schedule) for step in range(5)] == pytest.approx(expected)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9)), min_size=1, max_size=30), st.integers(1, 400),
+    st.integers(1, 5), st.integers(0, 5),
+)  # fmt: skip
+def test_a_budget_of_tokens_is_reached_by_the_last_pair_and_not_before(pairs, budget, size, seed):
+    stages, tokens = [stage for stage, _ in pairs], [count for _, count in pairs]
+    made = schedule_of(stages, "easy_to_hard", 1, size, seed, tokens, budget)
+    met = [tokens[i] for i in made.order]
+    assert sum(met) >= budget
+    fill = size * (len(made.starts) - 1) * max(tokens)  # what fills up the last step of a stage, and its first pair
+    assert sum(met[:-1]) < budget + fill
+    runs = [stage for stage, _ in itertools.groupby(stages[i] for i in made.order)]
+    assert runs == sorted(set(stages))
+
+
+def test_under_a_budget_every_pair_is_met_equally_often_but_for_the_last_epoch():
+    made = schedule_of([1] * 10, "easy_to_hard", 7, 4, 0, [5] * 10, 120)
+    assert len(made.order) == 24
+    assert set(Counter(made.order).values()) == {2, 3}
+    assert made.order[:10] == schedule_of([1] * 10, "easy_to_hard", 1, 4, 0).order, "the first epoch is as ever"
+
+
+def test_a_stage_takes_its_share_of_the_budget():
+    made = schedule_of([1] * 10 + [2] * 30, "easy_to_hard", 1, 1, 0, [3] * 40, 1200)
+    assert Counter(1 + (i >= 10) for i in made.order) == {1: 100, 2: 300}

@@ -11,8 +11,9 @@ from groundtune.preferences import selection
 from groundtune.preferences.image_preference import reference as image_reference
 from groundtune.preferences.image_preference import stage as image_stage
 from groundtune.settings import TrainingSettings
-from groundtune.training import branch_rewards, objective, pair_trainer, stage
+from groundtune.training import branch_rewards, objective, pair_trainer, refreshed_reference, stage
 from groundtune.training.pair_data import read_pair_data
+from groundtune.training.pair_model import PairModel
 from groundtune.vlm.loader import load_vlm
 from groundtune.vlm.plain import plain_logprobs
 from tests.tiny_checkpoints import tiny_clip, tiny_llava
@@ -83,7 +84,8 @@ def test_the_image_term_and_its_gradient_by_hand():
 
 
 def test_the_step_equals_three_plain_passes_with_adapters_off_for_the_reference(run):
-    settings = TrainingSettings(**{**SETTINGS, "text_weight": 0.7, "image_weight": 1.3, "anchor_weight": 0.5})
+    weights = {"text_weight": 0.7, "image_weight": 1.3, "anchor_weight": 0.5}
+    settings = TrainingSettings(**{**SETTINGS, **weights, "pairs_per_step": 3, "pairs_per_microbatch": 3})
     vlm = load_vlm(run.small.model)
     data = run.data(vlm, settings)
     stage.add_lora(vlm, settings)
@@ -91,8 +93,8 @@ def test_the_step_equals_three_plain_passes_with_adapters_off_for_the_reference(
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
     examples = [data[i] for i in range(3)]
-    trainer = pair_trainer.PairTrainer(vlm, data, settings, run.small.root / "unused")
-    packed = trainer.compute_loss(vlm.model, {"pairs": examples})
+    trainer = pair_trainer.PairTrainer(PairModel(vlm), data, settings, run.small.root / "unused")
+    packed = trainer.compute_loss(trainer.model, {"pairs": examples, "counts": True})
     packed.backward()
     gradients = {name: p.grad.clone() for name, p in vlm.model.named_parameters() if p.grad is not None}
     vlm.model.zero_grad()
@@ -152,12 +154,6 @@ def test_every_term_and_reward_is_logged(trained, run):
     assert trained.manifest["parents"].keys() == {"pairs", "model", "image_pairs"}
 
 
-def test_features_kept_or_not_the_weights_are_the_same(trained, run, tmp_path):
-    without = run.train(tmp_path / "a", feature_cache=0)
-    for name, weight in weights_of(trained).items():
-        torch.testing.assert_close(weights_of(without)[name], weight, atol=1e-5, rtol=1e-3)
-
-
 @pytest.mark.parametrize("changes", [{}, {"refresh_reference": True, "restart_schedule": True}])
 def test_a_killed_training_resumes_to_the_same_digest(run, tmp_path, monkeypatch, changes):
     whole = run.train(tmp_path / "whole", **changes)
@@ -183,6 +179,28 @@ def test_a_refreshed_reference_starts_the_next_stage_at_zero_reward(trained, run
     assert refreshed[first]["reward_image_gap"] == pytest.approx(0, abs=1e-4)
     assert abs(kept[first]["reward_margin"]) > 1e-3, "without it the rewards go on"
     assert [r["loss"] for r in refreshed[:first]] == [r["loss"] for r in kept[:first]]
+
+
+def test_a_pair_that_the_refreshed_reference_lacks_is_refused(run, tmp_path, monkeypatch):
+    """A run that is killed goes on with the references that it kept; one is taken out of them meanwhile."""
+    step, keep = pair_trainer.PairTrainer.training_step, refreshed_reference.save_file
+
+    def dies(self, *given, **named):
+        if self.state.global_step == 7:
+            raise KeyboardInterrupt
+        return step(self, *given, **named)
+
+    def keeps_less(kept, file):
+        gone = min(kept).rpartition("|")[0]
+        keep({name: values for name, values in kept.items() if not name.startswith(f"{gone}|")}, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pair_trainer.PairTrainer, "training_step", dies)
+        patch.setattr(refreshed_reference, "save_file", keeps_less)
+        with pytest.raises(KeyboardInterrupt):
+            run.train(tmp_path / "a", refresh_reference=True, checkpoint_every=1)
+    with pytest.raises(ArtifactError, match='the refreshed reference lacks "p.*; delete this'):
+        run.train(tmp_path / "a", refresh_reference=True, checkpoint_every=1)
 
 
 def test_the_schedule_can_start_anew_in_each_stage(run, tmp_path):

@@ -5,16 +5,17 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from groundtune.errors import RecordError
-from groundtune.vlm import branches, head
+from groundtune.vlm import attention, branches, head
 from groundtune.vlm.branches import branch_logprobs, branch_next_logprobs, sharing_is_exact
 from groundtune.vlm.loader import load_vlm
-from groundtune.vlm.packing import Row, plan_batches, plan_rows, positions_and_mask
+from groundtune.vlm.packing import PackedLayout, Row, firsts, plan_batches, plan_rows, positions
 from groundtune.vlm.plain import plain_logprobs, plain_next_logprobs
 from groundtune.vlm.prefix_sharing import shared_prefixes, split_on_prefix
 from groundtune.vlm.prompt import encode_prefix
 from tests.unit.vlm.conftest import picture, prompts, random_branches
 
 LENGTHS = [[3, 1, 0, 7], [12], [], [2, 2, 5]]
+LINEAR_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 
 
 def largest_difference(found, expected) -> float:
@@ -64,8 +65,7 @@ def test_gradients_equal_those_of_plain_passes(llava_path, llava_next_path):
     for path in (llava_path, llava_next_path):
         vlm = load_vlm(path, device="cpu")
         torch.manual_seed(0)
-        target = vlm.family.lora_target
-        lora = LoraConfig(r=4, target_modules=target, init_lora_weights=False)
+        lora = LoraConfig(r=4, target_modules=LINEAR_LAYERS, init_lora_weights=False)
         vlm.model = get_peft_model(vlm.model, lora)
         prefixes, answers = prompts(vlm, 2), random_branches(vlm, [[4, 7], [9, 3]])
         gradients = []
@@ -85,7 +85,7 @@ def test_gradient_checkpointing_changes_no_gradient(llava_path):
     for checkpointing in (False, True):
         vlm = load_vlm(llava_path, device="cpu")
         torch.manual_seed(0)
-        lora = LoraConfig(r=4, target_modules=vlm.family.lora_target, init_lora_weights=False)
+        lora = LoraConfig(r=4, target_modules=LINEAR_LAYERS, init_lora_weights=False)
         vlm.model = get_peft_model(vlm.model, lora)
         if checkpointing:
             vlm.base.gradient_checkpointing_enable({"use_reentrant": False})
@@ -108,49 +108,71 @@ def test_logits_exist_for_answer_positions_only_and_in_chunks(llava, monkeypatch
     assert sum(shape[0] for shape in seen) == sum(map(sum, LENGTHS))
 
 
-def test_padded_tokens_of_a_batch_stay_within_the_budget():
+def test_tokens_of_a_pass_stay_within_the_budget_and_none_are_padding(llava, monkeypatch):
     lengths = [[5, 90, 3], [40, 40], [1], [200]]
     rows = plan_rows([30, 50, 10, 20], lengths, 128)
     batches = plan_batches(rows, 128)
     for batch in batches:
-        assert len(batch) == 1 or len(batch) * max(row.length for row in batch) <= 128
+        assert len(batch) == 1 or sum(row.length for row in batch) <= 128
     placed = sorted((row.prefix, j) for batch in batches for row in batch for j in row.branches)
     assert placed == [(i, j) for i, own in enumerate(lengths) for j in range(len(own))]
+    passes = []
+    usual = attention.run
+    monkeypatch.setattr(attention, "run", lambda d, x, *rest: passes.append(len(x)) or usual(d, x, *rest))
+    assert sharing_is_exact(llava)
+    passes.clear()
+    prefixes, answers = prompts(llava), random_branches(llava, LENGTHS)
+    with torch.no_grad():
+        branch_logprobs(llava, prefixes, answers)
+    asked = [(len(prefix), own) for prefix, own in zip(prefixes, LENGTHS, strict=True) if own]
+    assert passes == [sum(length + sum(max(0, n - 1) for n in own) for length, own in asked)]
 
 
-def test_rows_of_very_different_length_share_a_batch_only_while_it_is_small():
-    def lengths(*rows):
-        made = plan_batches([Row(i, length, (), ()) for i, length in enumerate(rows)], 16384)
-        return [[row.length for row in batch] for batch in made]
-
-    assert lengths(100, 600, 60) == [[600, 100, 60]]
-    assert lengths(3000, 2900, 1000) == [[3000, 2900], [1000]]
-    assert lengths(3000, 2000, 1900) == [[3000], [2000, 1900]]
+def test_short_rows_fill_the_room_that_long_ones_leave():
+    batches = plan_batches([Row(i, length, (), ()) for i, length in enumerate([600, 700, 300, 400, 90])], 1000)
+    assert [[row.length for row in batch] for batch in batches] == [[700, 300], [600, 400], [90]]
 
 
-def test_branches_do_not_see_each_other_and_restart_their_positions():
-    (row,) = plan_rows([2], [[2, 1]], 100)
-    positions, mask = positions_and_mask([row], 6, torch.float32, torch.device("cpu"))
-    assert positions[0].tolist() == [0, 1, 2, 3, 2, 0]
-    assert (mask[0, 0, :5, :5] == 0).int().tolist() == [
-        [1, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0],
-        [1, 1, 1, 0, 0],
-        [1, 1, 1, 1, 0],
-        [1, 1, 0, 0, 1],
+@pytest.mark.parametrize("lengths", [(2, 1), (3, 3, 3, 3, 3), (0, 9, 0, 1), (40,)])
+def test_branches_do_not_see_each_other_and_restart_their_positions(lengths):
+    """Against the definition, token by token: who changes when one token's value changes?"""
+    rows = [Row(0, 4, tuple(range(len(lengths))), lengths), Row(1, 6, (0,), (2,))]
+    member = [(r, -1 if t < row.prefix_length else j, t) for r, row in enumerate(rows) for j, t in places(row)]
+    assert positions(rows).tolist() == [
+        t if j < 0 else rows[r].prefix_length + t - rows[r].starts()[j] for r, j, t in member
     ]
-    assert (mask[0, 0, :5, 5] < -1e30).all()  # nothing sees the padding
+    layout = PackedLayout(rows, torch.float64, torch.device("cpu"))
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(1, 2, len(member), 8, generator=generator, dtype=torch.float64) for _ in range(3))
+    before = layout.attend(0, query, key, value, 0.3)
+    for changed, (r, j, t) in enumerate(member):
+        other = value.clone()
+        other[:, :, changed] += 1
+        moved = (layout.attend(0, query, key, other, 0.3) != before).any(-1).any(1)[0].tolist()
+        assert moved == [r == r2 and t2 >= t and (j < 0 or j == j2) for r2, j2, t2 in member]
+
+
+def places(row: Row) -> list[tuple[int, int]]:
+    """(branch or -1, index in the row) of every token of a row."""
+    found = [(-1, t) for t in range(row.prefix_length)]
+    for j, (start, length) in enumerate(zip(row.starts(), row.branch_lengths, strict=True)):
+        found += [(j, start + t) for t in range(length)]
+    return found
+
+
+def test_rows_lie_end_to_end():
+    rows = plan_rows([3, 2, 4], [[1, 2], [5], []], 100)
+    assert firsts(rows) == [0, 6]
+    assert firsts([]) == []
 
 
 @torch.no_grad()
 def test_a_model_for_which_sharing_is_not_exact_takes_plain_passes(llava_path, monkeypatch, caplog):
-    def leaking(rows, width, dtype, device):  # a bug, or a family that ignores the mask
-        positions, mask = positions_and_mask(rows, width, dtype, device)
-        causal = torch.full((width, width), torch.finfo(dtype).min).triu(1)
-        return positions, causal.expand_as(mask)
+    def leaking(self, layer, query, key, value, scaling):  # a bug, or a family that sees all that came before
+        return torch.nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling)
 
     vlm = load_vlm(llava_path, device="cpu")
-    monkeypatch.setattr(branches, "positions_and_mask", leaking)
+    monkeypatch.setattr(PackedLayout, "attend", leaking)
     assert not sharing_is_exact(vlm)
     assert "one pass an answer instead" in caplog.text
     prefixes, answers = prompts(vlm), random_branches(vlm, LENGTHS)

@@ -10,11 +10,12 @@ from safetensors.torch import load_file, save_file
 
 from groundtune.errors import CheckpointError, SettingError
 from groundtune.vlm.branches import branch_logprobs
-from groundtune.vlm.checkpoints import check_adapter, check_checkpoint, checkpoint_digest
-from groundtune.vlm.generate import Decoding, generate
+from groundtune.vlm.checkpoints import check_adapter, check_checkpoint, checkpoint_digest, checkpoint_identity
+from groundtune.vlm.generate import generate
 from groundtune.vlm.loader import check_checkpoint as also_in_loader
 from groundtune.vlm.loader import load_processor, load_vlm
 from groundtune.vlm.prompt import encode_prefix
+from groundtune.vlm.sampling import Decoding
 from tests.tiny_checkpoints import tiny_adapter, tiny_clip, tiny_llava, tiny_siglip
 from tests.unit.vlm.conftest import picture, prompts, random_branches
 
@@ -110,9 +111,7 @@ def test_an_unknown_family_is_told_the_known_ones(tmp_path):
         load_vlm(tiny_clip(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"), [("device", "gpuu"), ("dtype", "int8"), ("attention", "flash_attention_2")]
-)
+@pytest.mark.parametrize(("setting", "value"), [("device", "gpuu"), ("dtype", "int8")])
 def test_a_wrong_load_setting_is_named(llava_path, setting, value):
     with pytest.raises(SettingError, match=setting):
         load_vlm(llava_path, **{setting: value})
@@ -126,6 +125,30 @@ def test_the_digest_follows_content_not_place(llava_path, copy, tmp_path):
     assert checkpoint_digest(copy) != checkpoint_digest(llava_path)
     assert checkpoint_digest(tiny_llava(tmp_path / "again")) == checkpoint_digest(llava_path)
     assert checkpoint_digest(tiny_llava(tmp_path / "other", seed=1)) != checkpoint_digest(llava_path)
+
+
+def test_a_change_shows_in_its_part_alone(llava_path, copy):
+    def changed() -> set[str]:
+        parts = checkpoint_identity(copy).parts
+        found = {name for name, digest in checkpoint_identity(llava_path).parts.items() if parts[name] != digest}
+        shutil.rmtree(copy)
+        shutil.copytree(llava_path, copy)
+        return found
+
+    (copy / "README.md").write_text("notes")
+    assert changed() == set()
+    change_json(copy / "config.json", note="x")
+    assert changed() == {"model"}
+    change_json(copy / "processor_config.json", note="x")
+    assert changed() == {"processor"}
+    change_json(copy / "tokenizer_config.json", model_max_length=7)
+    assert changed() == {"tokenizer"}
+    change_json(copy / "tokenizer_config.json", chat_template="{{ messages }}")  # where older checkpoints have it
+    assert changed() == {"chat_template"}
+    (copy / "chat_template.jinja").write_text("{{ messages }}")
+    assert changed() == {"chat_template"}
+    tiny_llava(copy, seed=1)
+    assert changed() == {"model"}
 
 
 def test_an_adapter_s_digest_does_not_hold_the_place_of_its_base(adapter_path, copy, tmp_path):

@@ -5,12 +5,15 @@ import pytest
 import torch
 
 from groundtune.errors import SettingError
-from groundtune.vlm import features
+from groundtune.vlm import decoding as decoding_module
+from groundtune.vlm import features, sampling
 from groundtune.vlm import generate as generation
 from groundtune.vlm.branches import sharing_is_exact
-from groundtune.vlm.generate import Decoding, generate
+from groundtune.vlm.decoding import ContinuousDecoding
+from groundtune.vlm.generate import generate
+from groundtune.vlm.loader import load_vlm
 from groundtune.vlm.prompt import encode_prefix
-from groundtune.vlm.sampling import pick, uniforms
+from groundtune.vlm.sampling import Decoding, Draws, pick, uniforms
 from tests.unit.vlm.conftest import SIZES, picture, prompts
 
 GREEDY = Decoding(max_new_tokens=10, temperature=0, samples=1)
@@ -59,23 +62,88 @@ def questions_of_two_images(vlm):
 
 def test_questions_about_one_image_share_its_prefill_and_get_the_answers_they_get_alone(end_often, monkeypatch):
     vlm, prefixes, seeds = end_often, questions_of_two_images(end_often), [1, 2, 3, 4, 5]
-    read = []
-    plain = generation.left_padded
-    monkeypatch.setattr(generation, "left_padded", lambda vlm, some: (read.append(len(some)), plain(vlm, some))[1])
+    read = watched_prefill(monkeypatch)
     for decoding in (GREEDY, SAMPLED):
         alone = [generate(vlm, [p], decoding, [s])[0] for p, s in zip(prefixes, seeds, strict=True)]
         read.clear()
         assert generate(vlm, prefixes, decoding, seeds) == alone
-        assert read == [2]  # two images, five questions
+        assert sum(read) == 2  # two images, five questions
         assert generate(vlm, prefixes, decoding, seeds, cache_tokens=3 * decoding.samples * 60) == alone
+
+
+def watched_prefill(monkeypatch) -> list[int]:
+    """The number of images of every prefill from now on."""
+    read: list[int] = []
+    usual = decoding_module.packed_states
+    monkeypatch.setattr(
+        decoding_module, "packed_states", lambda vlm, rows, *rest: (read.append(len(rows)), usual(vlm, rows, *rest))[1]
+    )
+    return read
 
 
 def test_a_model_that_cannot_share_reads_every_prompt_whole(end_often, monkeypatch):
     vlm, prefixes, seeds = end_often, questions_of_two_images(end_often), [1, 2, 3, 4, 5]
-    shared = generate(vlm, prefixes, GREEDY, seeds)
+    shared = {decoding: generate(vlm, prefixes, decoding, seeds) for decoding in (GREEDY, SAMPLED)}
     monkeypatch.setattr(vlm, "shares_prefixes", False)
-    monkeypatch.setattr(generation, "_shared_prefill", None)
-    assert generate(vlm, prefixes, GREEDY, seeds) == shared
+    monkeypatch.setattr(generation, "ContinuousDecoding", None)
+    for decoding, expected in shared.items():
+        assert generate(vlm, prefixes, decoding, seeds) == expected
+        assert generate(vlm, prefixes, decoding, seeds, cache_tokens=1) == expected
+
+
+def test_where_an_answer_ends_another_begins(end_often, monkeypatch):
+    """12 prompts x 5 answers in a cache for 10 rows and 4 prompts: most rows are in use until none is left to begin."""
+    vlm = end_often
+    prefixes = [encode_prefix(vlm, f"p{i}", "What is it?", picture(i, SIZES[0])) for i in range(12)]
+    tokens = 10 * (24 + 2 * len(prefixes[0]) / 5) + 1
+    rows, left = [], []
+    usual = ContinuousDecoding._step
+
+    def watched(self):
+        rows.append(self._cache.count)
+        left.append(len(self._waiting) + len(self._ready))
+        assert self._cache.capacity <= 10
+        assert self._cache.groups <= self._cache.group_capacity
+        return usual(self)
+
+    monkeypatch.setattr(ContinuousDecoding, "_step", watched)
+    read = watched_prefill(monkeypatch)
+    many = generate(vlm, prefixes, SAMPLED, range(12), cache_tokens=int(tokens))
+    assert sum(read) == 12
+    full = [count for count, rest in zip(rows, left, strict=True) if rest]
+    assert len(full) > 24 and sum(full) / len(full) > 7
+    one_by_one = sum(max(len(answer.token_ids) for answer in own) - 1 for own in many) / 2  # in pairs of prompts
+    assert len(rows) < one_by_one
+    assert many == [generate(vlm, [p], SAMPLED, [i])[0] for i, p in enumerate(prefixes)]
+
+
+@torch.no_grad()
+def test_many_prompts_about_one_image_are_read_in_groups_that_fit_a_pass(llava, monkeypatch):
+    prefixes = [encode_prefix(llava, f"q{i}", f"Is there a cat {'or a dog ' * i}?", picture(1)) for i in range(9)]
+    alone = [generate(llava, [p], SAMPLED, [i])[0] for i, p in enumerate(prefixes)]
+    monkeypatch.setattr(decoding_module, "PREFILL_TOKENS", len(prefixes[-1]) + 20)
+    tokens = []
+    usual = decoding_module.packed_states
+    monkeypatch.setattr(
+        decoding_module,
+        "packed_states",
+        lambda vlm, rows, *rest: (tokens.append([row.length for row in rows]), usual(vlm, rows, *rest))[1],
+    )
+    assert generate(llava, prefixes, SAMPLED, range(9)) == alone
+    assert len(tokens) > 2 and all(sum(lengths) <= len(prefixes[-1]) + 20 for lengths in tokens)
+    monkeypatch.setattr(decoding_module, "PREFILL_TOKENS", 10_000)
+    tokens.clear()
+    assert generate(llava, prefixes, SAMPLED, range(9)) == alone
+    assert sum(map(len, tokens)) == 2, "six prompts of five answers, then three"
+
+
+@torch.no_grad()
+def test_the_cache_holds_a_prompt_once_for_all_its_answers(llava):
+    prefixes = prompts(llava, 1)
+    way = ContinuousDecoding(llava, prefixes, SAMPLED, 5, Draws([1], 24), {2}, cache_tokens=10_000)
+    list(way._admit())
+    assert way._cache.capacity == 5 and way._cache._shared.shape[2:5:2] == (1, len(prefixes[0]))
+    assert way._cache._own.shape[2:5:2] == (5, 24)
 
 
 def test_fewer_samples_or_tokens_are_the_start_of_more(vlm):
@@ -131,6 +199,22 @@ def test_frozen_tower_and_projector_build_no_graph(vlm):
     vlm.model.requires_grad_(False)
 
 
+def test_a_frozen_tower_gives_the_same_features_while_the_model_trains(llava_path):
+    """A trainer puts the whole model into training mode; a tower with dropout must not notice."""
+    vlm = load_vlm(llava_path, device="cpu")
+    vlm.model.requires_grad_(False)
+    for module in vlm.base.model.vision_tower.modules():
+        if hasattr(module, "dropout"):
+            module.dropout = 0.5
+    (before,) = features.image_features(vlm, prompts(vlm, 1))
+    vlm.model.train()
+    (after,) = features.image_features(vlm, prompts(vlm, 1))
+    assert torch.equal(before, after)
+    assert vlm.base.model.vision_tower.training
+    direct = vlm.family.image_features(vlm.base, dict(prompts(vlm, 1)[0].pixels))[0]
+    assert not torch.equal(before, direct), "the dropout is there"
+
+
 def test_the_image_token_is_never_drawn(vlm):
     prefixes = prompts(vlm, 2)
     answers = generate(vlm, prefixes, Decoding(max_new_tokens=40, top_p=1.0, temperature=5.0), [5, 6])
@@ -151,11 +235,31 @@ def test_a_nucleus_keeps_the_smallest_set_that_reaches_its_mass():
     assert int(pick(logits, torch.tensor([0.999]), 1.0, 1e-9)) == 1  # at least one token
 
 
-def test_draws_follow_the_model_s_distribution():
+@pytest.mark.parametrize("top_p", [1.0, 0.9999])
+def test_draws_follow_the_model_s_distribution(top_p):
     logits = torch.randn(1, 6, generator=torch.Generator().manual_seed(0))
     draws = torch.from_numpy(uniforms(7, 0, 20000)).float()
-    found = pick(logits.expand(20000, -1), draws, 0.7, 1.0).bincount(minlength=6) / 20000
+    found = pick(logits.expand(20000, -1), draws, 0.7, top_p).bincount(minlength=6) / 20000
     assert torch.allclose(found, (logits / 0.7).softmax(-1)[0], atol=0.015)
+
+
+@pytest.mark.parametrize("spread", [0.1, 2.0, 20.0])
+def test_a_nucleus_wider_than_the_likeliest_tokens_is_found_by_sorting_all(spread):
+    """Flat rows take the long way, peaked ones the short; both give what sorting the whole vocabulary gives."""
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(40, 3000, generator=generator) * torch.linspace(0.1, spread, 40).unsqueeze(1)
+    uniform = torch.rand(40, generator=generator)
+    ranked, order = logits.softmax(-1).sort(dim=-1, descending=True, stable=True)
+    whole = sampling._from_nucleus(ranked, order, uniform, 0.95)
+    found = pick(logits, uniform, 1.0, 0.95)
+    assert (found == whole).all()
+    assert all(pick(logits[i : i + 1], uniform[i : i + 1], 1.0, 0.95) == found[i] for i in range(40))
+
+
+def test_a_number_rounded_up_to_one_draws_a_token_that_can_be():
+    logits = torch.tensor([[0.0, 1.0, -torch.inf]])
+    assert pick(logits, torch.tensor([1.0]), 1.0, 1.0).tolist() == [1]
+    assert pick(logits, torch.tensor([1.0]), 1.0, 0.99).tolist() == [0]
 
 
 def test_uniform_numbers_are_fixed_for_ever():

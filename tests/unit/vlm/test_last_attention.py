@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from groundtune.vlm import attention
 from groundtune.vlm.features import prefix_embeddings
 from groundtune.vlm.last_attention import last_position_attention
 from groundtune.vlm.loader import load_vlm
@@ -23,7 +24,7 @@ def test_it_is_the_last_row_of_an_ordinary_eager_pass(vlm):
             expected = torch.stack([layer[0, :, -1] for layer in layers]).mean(dim=(0, 1))
             torch.testing.assert_close(own, expected, atol=1e-5, rtol=1e-4)
     finally:
-        decoder.set_attn_implementation("sdpa")
+        decoder.set_attn_implementation(attention.NAME)
 
 
 def test_it_sums_to_one_over_the_prompt(vlm):
@@ -43,7 +44,7 @@ def test_it_does_not_depend_on_the_batch(vlm):
 def test_the_usual_attention_is_back_afterwards(llava_path):
     vlm = load_vlm(llava_path, device="cpu")
     decoder = vlm.family.language_model(vlm.base)
-    assert decoder.config._attn_implementation == "sdpa"
+    assert decoder.config._attn_implementation == attention.NAME
     assert last_position_attention(vlm, []) == []
     last_position_attention(vlm, prompts(vlm, 1))
-    assert decoder.config._attn_implementation == "sdpa"
+    assert decoder.config._attn_implementation == attention.NAME

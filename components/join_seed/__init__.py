@@ -1,0 +1,3 @@
+from components.join_seed.component import join_seed
+
+__all__ = ["join_seed"]

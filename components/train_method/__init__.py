@@ -1,0 +1,3 @@
+from components.train_method.component import train_method
+
+__all__ = ["train_method"]

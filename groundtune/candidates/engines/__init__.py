@@ -1,0 +1,1 @@
+"""Engines that write the answers of `sample_candidates`, behind one interface."""

@@ -1,0 +1,1 @@
+"""Runs and schedules on a cluster, through the API of Kubeflow Pipelines."""

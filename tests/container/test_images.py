@@ -97,7 +97,7 @@ def test_a_secret_in_an_image_would_be_found_even_in_a_layer_that_a_later_one_em
         f"FROM {BASE_IMAGE}\nARG TOKEN\nCOPY credentials.yaml /opt/credentials.yaml\nRUN rm /opt/credentials.yaml\n"
         'ENV PASSWORD="$TOKEN"\n'
     )
-    engine.build("Dockerfile", "groundtune/canary:control", tmp_path, TOKEN=planted.CANARY)
+    engine.build("Dockerfile", "groundtune/canary:control", tmp_path, {"TOKEN": planted.CANARY})
     archive = tmp_path / "image.tar"
     engine.docker("save", "--output", str(archive), "groundtune/canary:control")
     engine.docker("image", "rm", "groundtune/canary:control")
@@ -115,7 +115,7 @@ def test_every_planted_file_would_reach_a_build_that_ignores_nothing(
     planted.plant_files(tmp_path)
     there = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
     (tmp_path / "Dockerfile").write_text(f"FROM {BASE_IMAGE}\nCOPY . /context\n")
-    engine.build("Dockerfile", "groundtune/canary:context", tmp_path)
+    engine.build("Dockerfile", "groundtune/canary:context", tmp_path, {})
     listing = "import json, pathlib; print(json.dumps([str(f) for f in pathlib.Path('/context').rglob('*')]))"
     inside = json.loads(engine.docker("run", "--rm", "--network", "none", "groundtune/canary:context",
                                       "python3", "-c", listing).stdout)  # fmt: skip

@@ -45,7 +45,7 @@ demo: $(STAMP) ## the whole method on a drawn picture world; it ends by naming i
 	$(BIN)/python -m pipelines run align --preset demo
 
 test: $(STAMP) ## every check below, each to its end, with a summary
-	@.ci/tiers lint types contracts manifests unit pipeline container
+	@.ci/tiers lint,types,contracts,manifests unit pipeline container
 
 lint: $(STAMP) ## ruff and hadolint
 	$(BIN)/ruff check .

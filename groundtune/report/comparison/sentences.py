@@ -62,9 +62,13 @@ def explanation(study: Study) -> str:
 
 
 def margin_text(study: Study) -> str:
-    """The margin of non-inferiority: "1 point"."""
-    margin = study["verdict"]["margin"] * 100
-    return f"{margin:g} {'point' if margin == 1 else 'points'}"
+    """The margin of non-inferiority: "1 point" of shares, "0.01" of metrics in units of their own, else both."""
+    margin, metrics = study["verdict"]["margin"], study["verdict"]["metrics"]
+    points = f"{margin * 100:g} {'point' if margin == 0.01 else 'points'}"
+    shares = {metric_words(study, key).share for key in metrics if key in study["metrics"]}
+    if shares == {False}:
+        return f"{margin:g}"
+    return points if False not in shares else f"{margin:g} ({points} of a share)"
 
 
 def efficiency_sentence(study: Study) -> str:

@@ -209,3 +209,14 @@ def test_thirteen_methods_and_five_seeds_are_drawn_in_full(tmp_path: Path) -> No
     page = (tmp_path / "page").read_text()
     assert all(one.name in page for one in made)
     assert page.count('class="verdict-of') > 13 * 4
+
+
+def test_the_margin_has_the_unit_of_the_metrics_of_the_claim(study: dict[str, Any]) -> None:
+    metrics = study["metrics"] | {"mme/score": {"benchmark": "mme", "metric": "score"}}
+
+    def said(*keys: str, margin: float) -> str:
+        return sentences.margin_text({"metrics": metrics, "verdict": {"metrics": keys, "margin": margin}})
+
+    assert said("chair/chairs", "not/measured", margin=0.01) == "1 point"
+    assert said("mme/score", margin=5) == "5"
+    assert said("mme/score", "chair/chairs", margin=0.02) == "0.02 (2 points of a share)"

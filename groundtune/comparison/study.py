@@ -89,6 +89,7 @@ def _ordered(comparisons: Sequence[Artifact]) -> list[Artifact]:
         for what, mine, theirs in (
             ("methods", one.settings["methods"], first.settings["methods"]),
             ("protocol", one.results["identity"]["protocol"], first.results["identity"]["protocol"]),
+            ("base models", one.results["identity"]["model"], first.results["identity"]["model"]),
         ):
             if mine != theirs:
                 raise ArtifactError(

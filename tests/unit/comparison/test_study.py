@@ -1,6 +1,7 @@
 """A comparison as plain data: what it concludes, and what keeps it from concluding."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -137,6 +138,14 @@ def test_seeds_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
         study_of([first, seed_of(tmp_path / "c", 1, made[:1])], CLAIM)
     with pytest.raises(ArtifactError, match="at least one seed"):
         study_of([], CLAIM)
+
+
+def test_seeds_of_two_base_models_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [Made("m3po", GOOD), Made("sft", POOR)]
+    first = seed_of(tmp_path / "a", 0, made)
+    monkeypatch.setattr("tests.unit.comparison.worlds.evaluation", functools.partial(evaluation, model="other"))
+    with pytest.raises(ArtifactError, match="their base models differ"):
+        study_of([first, seed_of(tmp_path / "b", 1, made)], CLAIM)
 
 
 def test_one_benchmark_in_one_split_needs_no_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

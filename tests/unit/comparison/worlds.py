@@ -95,6 +95,7 @@ def evaluation(
     *,
     benchmarks: Sequence[str] = ("chair", *(f"pope_{split}" for split in SPLITS)),
     protocol: Mapping[str, Any] = PROTOCOL,
+    model: str = "m",
 ) -> Artifact:
     """An `answers` artifact whose identity names the adapter by `weights`. Images are as hard for all."""
     rng = random.Random(f"{name} {seed}")
@@ -111,12 +112,12 @@ def evaluation(
     ]
     settings = EvaluationSettings(benchmarks=dict.fromkeys(benchmarks, "file"), bootstrap_resamples=20)
     identity = {
-        "model": digest_of("m"),
+        "model": digest_of(model),
         "adapter": weights,
         "prompt_template": "{question}",
         "protocol": dict(protocol),
     }
-    writer = ArtifactWriter(path, "answers", settings.to_mapping(), {"model": digest_of("m"), "adapter": weights})
+    writer = ArtifactWriter(path, "answers", settings.to_mapping(), {"model": digest_of(model), "adapter": weights})
     writer.write_part(0, rows)
     results = results_of(answers_by_benchmark(rows), Resampling(20))
     return writer.finish(len(rows), results=lambda _: results | {"identity": identity, "questions_per_second": 9.0})

@@ -51,6 +51,10 @@ class TrackingError(GroundtuneError):
     """The MLflow server cannot be reached or refuses a request."""
 
 
+class PromotionError(GroundtuneError):
+    """A version cannot become champion: another came first, or there is none to go back to."""
+
+
 class WorkerError(GroundtuneError):
     """A process of a training on several, or the job that runs them on the cluster, ended before its work was done."""
 

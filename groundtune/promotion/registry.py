@@ -1,7 +1,6 @@
 """register_adapter: an adapter becomes a version in the MLflow model registry, loadable with mlflow.pyfunc alone."""
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from groundtune import storage, tracking
 from groundtune.artifacts import MANIFEST, Artifact, read_artifact
 from groundtune.digests import digest_of
-from groundtune.errors import SettingError
 from groundtune.progress import say
 from groundtune.promotion.model_card import model_card
 from groundtune.promotion.packaging import write_model
+from groundtune.promotion.registered_models import ensure_model, registry_place
 from groundtune.settings import RegistrySettings
 from groundtune.tracking import place as places
 from groundtune.tracking.ledger import noted
@@ -69,9 +68,7 @@ def register(
     Raises SettingError without MLFLOW_TRACKING_URI, TrackingError when the server fails: unlike a figure, a version
     that is not registered is a failed stage.
     """
-    place = places.current()
-    if place is None:
-        raise SettingError(places.URI, os.environ.get(places.URI, ""), "an MLflow server with a model registry")
+    place = registry_place()
     check_adapter(adapter)
     base = storage.local_folder(model)
     digests = {"adapter": checkpoint_digest(adapter), "base": checkpoint_digest(base)}
@@ -117,13 +114,7 @@ def _existing(client: "MlflowClient", name: str, key: str) -> str | None:
 
 
 def _create(client: "MlflowClient", name: str, run_id: str, tags: dict[str, str], card: str) -> str:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(name, description="Adapters that groundtune trained; see each version's card.")
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+    ensure_model(client, name, "Adapters that groundtune trained; see each version's card.")
     source = f"{client.get_run(run_id).info.artifact_uri}/{_FOLDER}"
     if len(card) > _LONGEST_DESCRIPTION:
         card = card[:_LONGEST_DESCRIPTION].rpartition("\n")[0] + "\n\n(goes on in README.md of the adapter)"

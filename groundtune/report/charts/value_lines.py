@@ -43,7 +43,10 @@ def value_lines(
         f"{line.name}: " + ", ".join(f"{values(value)} gives {format(one['value'])}" for value, one in line.points)
         for line in lines
     )
-    figure = Figure(title, described, height=254, left=52, right=16, top=26)
+    right = max(
+        16, math.ceil(_LETTER * len(values(at[-1])) / 2)
+    )  # the last value is written in full below the axis' end
+    figure = Figure(title, described, height=254, left=52, right=right, top=26)
     figure.text(8, 12, level, "start", "label")
     _names(figure, lines)
     across = _across(at)

@@ -12,6 +12,7 @@ from groundtune.report.charts.histogram import Group, histogram
 from groundtune.report.charts.intervals import difference_strip, interval_plot
 from groundtune.report.charts.lines import Curve, line_chart, moving_mean, thinned
 from groundtune.report.charts.scatter import Points, downsampled, scatter
+from groundtune.report.charts.value_lines import ValueLine, value_lines
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-2.3, 0.7), (0.0, 4.7e-4), (1.0, 81_234.0), (-0.01, 0.0)])
@@ -69,3 +70,12 @@ def test_titles_of_charts_are_escaped() -> None:
         assert "<b>" not in svg
         assert "<i>" not in svg
         assert "&lt;b&gt;" in svg
+
+
+def test_the_last_value_of_a_setting_is_written_in_full() -> None:
+    estimate = {"value": 0.5, "low": 0.4, "high": 0.6}
+    lines = [ValueLine("m3po", "line0", [(0.05, estimate), (1.0, estimate)])]
+    svg = value_lines("t", "level", "label", lines, values=lambda value: "a long value" if value == 1.0 else "5 %")
+    width = float(re.findall(r'viewBox="0 0 ([\d.]+) ', svg)[0])
+    (middle,) = (float(x) for x in re.findall(r'<text x="([\d.]+)"[^>]*>a long value</text>', svg))
+    assert middle + len("a long value") * 7.2 / 2 <= width

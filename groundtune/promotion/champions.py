@@ -100,7 +100,7 @@ class Champions:
         claim = uuid.uuid4().hex  # a request that is sent twice makes two entries; either is this one
         tags = {_CHAMPION: version, _AFTER: str(after.number if after else 0), _KIND: kind, _BY: by, _CLAIM: claim}
         with self._asking("promote on"):
-            source = self._client.get_model_version(self.name, version).source
+            source = str(self._client.get_model_version(self.name, version).source)
             ensure_model(self._client, self.log, f"The champions of `{self.name}`, one a version.")
             self._client.create_model_version(self.log, source, tags=tags, description=reasons[:_LONGEST])
         counted = self._counted()

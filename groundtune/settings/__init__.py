@@ -3,6 +3,7 @@
 from groundtune.settings.baselines import RewardSettings, RlhfSettings
 from groundtune.settings.evaluation import EvaluationSettings
 from groundtune.settings.fields import Settings, setting
+from groundtune.settings.gate import GateSettings
 from groundtune.settings.image_preference import ImagePreferenceSettings, ProbeSettings
 from groundtune.settings.judge import JudgeSettings
 from groundtune.settings.stages import (
@@ -20,6 +21,7 @@ __all__ = [
     "AlignmentScoreSettings",
     "ConfidenceSettings",
     "EvaluationSettings",
+    "GateSettings",
     "ImagePreferenceSettings",
     "JudgeSettings",
     "PrepareSettings",

@@ -35,12 +35,14 @@ PROTOCOL = {
 @dataclass(frozen=True)
 class Skill:
     """invents: chance that a caption names a thing that is not there. covers: share of the things that are. wrong:
-    share of yes/no questions. varies: by how much a seed moves the three."""
+    share of yes/no questions. varies: by how much a seed moves the three. always: the answer to every yes/no question,
+    "" for one that looks."""
 
     invents: float = 0.5
     covers: float = 0.9
     wrong: float = 0.2
     varies: float = 0.02
+    always: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def _yes_no(benchmark: str, index: int, skill: Skill, shift: float, rng: random.
         text = f"Is there a {THINGS[number]} in the picture?"
         question = Question(benchmark, f"{index}-{number}", f"{index:04d}.png", text, truth, "yes_no")
         wrong = rng.random() < skill.wrong + shift + _hard(index) / 2
-        said = truth if not wrong else "no" if truth == "yes" else "yes"
+        said = skill.always or (truth if not wrong else "no" if truth == "yes" else "yes")
         one = Answered(question, said, said)
         rows.append(row_of(one, digest_of(index), asked.correct(one)))
     return rows

@@ -59,6 +59,11 @@ class Champions:
         history = self.history()
         return history[-1] if history else None
 
+    def version_of(self, alias: str) -> str:
+        """The version that an alias of the model points at; TrackingError when there is none."""
+        with self._asking("read the registry of"):
+            return str(self._client.get_model_version_by_alias(self.name, alias).version)
+
     def promote(self, version: str, after: Reign | None, reasons: str, by: str = "") -> Reign:
         """Make a version champion, provided that `after` still is the last reign: the one that the version was held
         against. Raises PromotionError when another came first; then nothing has changed. A version that reigns already
@@ -158,12 +163,13 @@ def previous_of(history: Sequence[Reign]) -> str | None:
     return stack[-2] if len(stack) > 1 else None
 
 
-def described(history: Sequence[Reign]) -> str:
-    """A table for a terminal: one reign a line, the present one last."""
+def described(history: Sequence[Reign], reasons: bool = False) -> str:
+    """A table for a terminal: one reign a line, the present one last; with `reasons` what is said of each below it."""
     lines = [f"{'reign':<6} {'version':<8} {'how':<9} {'since (UTC)':<17} by"]
     for reign in history:
         since = reign.since.strftime("%Y-%m-%d %H:%M")
         lines.append(f"{reign.number:<6} {reign.version:<8} {reign.kind:<9} {since:<17} {reign.by}".rstrip())
+        lines += [f"       {line}".rstrip() for line in reign.reasons.splitlines() if reasons]
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ are imported inside `run`: `--help` answers at once.
 
 from typing import Any, Protocol
 
-from pipelines.commands import compile, lock, run, schedule, submit
+from pipelines.commands import compile, history, lock, promote, rollback, run, schedule, submit
 
 
 class Command(Protocol):
@@ -23,4 +23,7 @@ COMMANDS: dict[str, Command] = {
     "lock": lock,
     "submit": submit,
     "schedule": schedule,
+    "promote": promote,
+    "rollback": rollback,
+    "history": history,
 }

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 from groundtune.errors import PromotionError, SettingError, TrackingError
 from groundtune.promotion.champions import Champions, Reign, described, previous_of
+from pipelines.__main__ import main
 
 ONES_AT_ONCE = 6
 
@@ -171,3 +172,23 @@ def test_without_a_server_the_error_names_the_variable(monkeypatch: pytest.Monke
 
 def test_previous_of_nothing_is_nothing() -> None:
     assert previous_of([]) is None
+
+
+def test_the_commands_promote_go_back_and_tell_why(
+    registry: Registry, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*words: str) -> str:
+        assert main([*words, "--model", registry.name]) == 0
+        return capsys.readouterr().out
+
+    assert said("history") == f"{registry.name} never had a champion\n"
+    one, two = registry.version(), registry.version()
+    said("promote", "--version", one, "--reason", "the first")
+    registry.client.set_registered_model_alias(registry.name, "challenger", two)
+    assert said("promote", "--reason", "tried by hand").startswith(f"champion  version {two} ")
+    assert registry.aliases() == {"champion": two, "previous": one, "challenger": two}
+    assert said("rollback", "--reason", "it counts\nbadly").startswith(f"champion  version {one} ")
+    told = said("history", "--reasons")
+    assert "       it counts\n       badly" in told and told.count("promote") == 2
+    assert main(["rollback", "--reason", "further", "--model", registry.name]) == 1
+    assert "never had another champion" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """One file at a time, in both kinds of place."""
 
 import io
+import os
 import shutil
 import tempfile
 import uuid
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from groundtune.digests import digest_file
 from groundtune.errors import StorageError
 from groundtune.storage.downloading import download
 from groundtune.storage.failures import as_storage_error
@@ -15,7 +17,7 @@ from groundtune.storage.objects import delete, is_object, listing
 from groundtune.storage.parallel import in_parallel
 from groundtune.storage.places import is_mark, is_s3, join, partial_name
 from groundtune.storage.retrying import CHECK_PATIENCE, patience
-from groundtune.storage.uploading import upload
+from groundtune.storage.uploading import create, upload
 
 
 def file_sizes(uri: str) -> dict[str, int]:
@@ -23,6 +25,14 @@ def file_sizes(uri: str) -> dict[str, int]:
     if is_s3(uri):
         return {name: int(size) for name, (size, _) in sorted(listing(uri).items())}
     return {name: (Path(uri) / name).stat().st_size for name in list_files(uri)}
+
+
+def file_versions(uri: str, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Name of every file below a folder or prefix that ends in one of `suffixes`, relative to it -> what changes with
+    its content: the store's ETag, a file's sha256."""
+    if is_s3(uri):
+        return {name: str(etag) for name, (_, etag) in sorted(listing(uri).items()) if name.endswith(suffixes)}
+    return {name: digest_file(Path(uri) / name) for name in list_files(uri) if name.endswith(suffixes)}
 
 
 def list_files(uri: str) -> list[str]:
@@ -84,6 +94,28 @@ def publish_file(source: Path, uri: str) -> None:
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def publish_once(content: bytes, uri: str) -> bool:
+    """Create one small file, unless there is one of this name: of several writers exactly one is told True, whose
+    content stays. The content must be no other writer's: who asks twice (an answer was lost) knows it again."""
+    if is_s3(uri):
+        return create(content, uri) or read_bytes(uri) == content
+    target = Path(uri)
+    with _local("create", uri):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = partial_name(target)
+        try:
+            with partial.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.link(partial, target)  # refuses a name that is taken, as no rename does
+        except FileExistsError:
+            return target.read_bytes() == content
+        finally:
+            partial.unlink(missing_ok=True)
+    return True
 
 
 def remove(uri: str) -> None:

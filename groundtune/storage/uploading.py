@@ -20,7 +20,7 @@ from groundtune.digests import digest_file
 from groundtune.errors import StorageError
 from groundtune.storage.connection import client
 from groundtune.storage.downloading import SHA256
-from groundtune.storage.failures import code_of
+from groundtune.storage.failures import Damaged, code_of
 from groundtune.storage.places import split_s3
 from groundtune.storage.retrying import patience, repeat
 from groundtune.storage.unfinished import abort, abort_stale
@@ -47,6 +47,26 @@ def upload(source: Path, uri: str) -> None:
         if _Multipart(source, uri, size, digest).run():
             return
     raise StorageError(f"cannot write {uri}: something aborts uploads to it; check who else writes there")
+
+
+def create(content: bytes, uri: str) -> bool:
+    """One small object, unless there is one of this name: False then, and it stays as it is. The store decides, so of
+    several writers at the same moment exactly one is told True."""
+    bucket, key = split_s3(uri)
+    place = {"Bucket": bucket, "Key": key, "Metadata": {SHA256: hashlib.sha256(content).hexdigest()}}
+
+    def ask() -> bool:
+        try:
+            client().put_object(**place, Body=content, ContentMD5=_md5(content), IfNoneMatch="*")
+        except ClientError as error:
+            if code_of(error) == "ConditionalRequestConflict":  # another write to it is on its way: ask again
+                raise Damaged(str(error)) from error
+            if code_of(error) != "PreconditionFailed":
+                raise
+            return False
+        return True
+
+    return repeat("create", uri, ask)
 
 
 class _Multipart:

@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from PIL import Image
@@ -225,3 +227,39 @@ def test_a_prefix_is_fetched_again_only_where_it_changed(
     folder = storage.local_folder(prefix, tmp_path / "cache")
     assert fetched == [f"{prefix}/config.json"]
     assert (folder / "config.json").read_text() == "changed" and not (folder / "old.json").exists()
+
+
+def test_a_file_that_is_published_once_is_the_first_writers(root: str) -> None:
+    uri = storage.join(root, "deep/claim.json")
+    assert storage.publish_once(b"mine", uri)
+    assert not storage.publish_once(b"yours", uri)
+    assert storage.publish_once(b"mine", uri), "whose answer was lost asks again"
+    assert storage.read_bytes(uri) == b"mine"
+    assert storage.list_files(root) == ["deep/claim.json"]
+
+
+def test_of_many_writers_at_the_same_moment_exactly_one_publishes(root: str) -> None:
+    for number in range(10):
+        uri, together = storage.join(root, f"{number}.json"), Barrier(6)
+
+        def publish(content: bytes, uri: str = uri, together: Barrier = together) -> bool:
+            together.wait()
+            return storage.publish_once(content, uri)
+
+        contents = [b"writer %d" % writer for writer in range(6)]
+        with ThreadPoolExecutor(6) as pool:
+            told = list(pool.map(publish, contents))
+        assert sum(told) == 1
+        assert storage.read_bytes(uri) == contents[told.index(True)]
+
+
+def test_a_files_version_changes_with_its_content_alone(root: str, tmp_path: Path) -> None:
+    for name in ("a.jsonl", "deep/b.parquet", "picture.png"):
+        put(storage.join(root, name), name.encode(), tmp_path)
+    before = storage.file_versions(root, (".jsonl", ".parquet"))
+    assert list(before) == ["a.jsonl", "deep/b.parquet"]
+    put(storage.join(root, "a.jsonl"), b"a.jsonl", tmp_path)
+    assert storage.file_versions(root, (".jsonl", ".parquet")) == before
+    put(storage.join(root, "a.jsonl"), b"other", tmp_path)
+    after = storage.file_versions(root, (".jsonl", ".parquet"))
+    assert after["a.jsonl"] != before["a.jsonl"] and after["deep/b.parquet"] == before["deep/b.parquet"]

@@ -1,0 +1,1 @@
+"""Rounds of retraining: what arrived since the last one, taken exactly once (docs/decisions/0037)."""

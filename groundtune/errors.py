@@ -55,6 +55,10 @@ class PromotionError(GroundtuneError):
     """A version cannot become champion: another came first, or there is none to go back to."""
 
 
+class LeaseError(GroundtuneError):
+    """Another run holds what only one may hold."""
+
+
 class WorkerError(GroundtuneError):
     """A process of a training on several, or the job that runs them on the cluster, ended before its work was done."""
 

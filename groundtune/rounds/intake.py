@@ -68,20 +68,22 @@ class Rounds:
         """The round to work on: the one that is not ended, else a new one of all rows below `inbox` that no round is
         done with; None when these are fewer than `minimum`, which stay where they are. Hidden files are left alone.
         Image references are relative to `inbox`, whatever folder of it the row stands in."""
-        last = self.last()
-        if last is not None and not last.ended:
-            return last
-        known, files = self._known(last)
-        with tempfile.TemporaryDirectory() as folder:
-            gathered = _Gathered(known, files)
-            rows: Iterator[Kept] = iter(())
-            if last is not None and last.ended == FAILED:
-                rows = gathered.carried(last, Path(folder))
-            rows = itertools.chain(rows, gathered.arrived(inbox, Path(folder)))
-            new = write_kept_rows(Path(folder) / _ROWS, rows)
-            if new < max(minimum, 1):
-                return None
-            return self._begin(last.number + 1 if last else 1, Path(folder), known, gathered, new)
+        while True:
+            last = self.last()
+            if last is not None and not last.ended:
+                return last
+            known, files = self._known(last)
+            with tempfile.TemporaryDirectory() as folder:
+                gathered = _Gathered(known, files)
+                rows = gathered.arrived(inbox, Path(folder))
+                if last is not None and last.ended == FAILED:
+                    rows = itertools.chain(gathered.carried(last, Path(folder)), rows)
+                new = write_kept_rows(Path(folder) / _ROWS, rows)
+                if new < max(minimum, 1):
+                    return None
+                begun = self._begin(last.number + 1 if last else 1, Path(folder), known, gathered, new)
+            if not begun.ended:  # else another process has begun and ended it since: look again
+                return begun
 
     def end(self, one: Round, state: str, why: str = "") -> str:
         """Say how a round ended; returns what stands: who says it first is right. A round that is DONE will never give

@@ -195,6 +195,26 @@ def test_a_file_that_is_taken_away_while_others_are_read_is_not_missed(
     assert ids(rounds.open(str(inbox))) == ["p1"]
 
 
+def test_who_is_overtaken_by_a_whole_round_begins_the_next_one(
+    rounds: Rounds, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(inbox, "a.jsonl", row(1))
+    publish = storage.publish_once
+
+    def overtaken(content: bytes, uri: str) -> bool:
+        monkeypatch.setattr(storage, "publish_once", publish)
+        other = Rounds(rounds.root).open(str(inbox))
+        assert other is not None
+        rounds.end(other, DONE)
+        put(inbox, "b.jsonl", row(2))
+        return publish(content, uri)
+
+    monkeypatch.setattr(storage, "publish_once", overtaken)
+    second = rounds.open(str(inbox))
+    assert second is not None and second.number == 2
+    assert ids(second) == ["p2"]
+
+
 class Killed(BaseException):
     """The process ends here."""
 

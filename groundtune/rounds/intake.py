@@ -67,7 +67,10 @@ class Rounds:
     def open(self, inbox: str, minimum: int = 1) -> Round | None:
         """The round to work on: the one that is not ended, else a new one of all rows below `inbox` that no round is
         done with; None when these are fewer than `minimum`, which stay where they are. Hidden files are left alone.
-        Image references are relative to `inbox`, whatever folder of it the row stands in."""
+        Image references are relative to `inbox`, whatever folder of it the row stands in. Raises SettingError when the
+        rounds are kept below the inbox: they would arrive there."""
+        if f"{self.root.rstrip('/')}/".startswith(f"{inbox.rstrip('/')}/"):
+            raise SettingError("rounds", self.root, f"a place outside the inbox {inbox}")
         while True:
             last = self.last()
             if last is not None and not last.ended:

@@ -215,6 +215,11 @@ def test_who_is_overtaken_by_a_whole_round_begins_the_next_one(
     assert ids(second) == ["p2"]
 
 
+def test_rounds_below_the_inbox_are_refused(inbox: Path) -> None:
+    with pytest.raises(SettingError, match="outside the inbox"):
+        Rounds(str(inbox / "rounds")).open(str(inbox))
+
+
 class Killed(BaseException):
     """The process ends here."""
 

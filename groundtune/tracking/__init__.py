@@ -98,7 +98,7 @@ def close(status: str, error: str = "", artifacts: Sequence[Path] = ()) -> None:
     run_id = parent.info.run_id
     delivery = Delivery(place, "close")
     upload = MlflowRun(client, run_id, delivery)
-    upload.tag("groundtune.status", status)
+    upload.tag(runs.STATUS, status)
     upload.tag("groundtune.error", error)  # "" where an earlier attempt failed and this one did not
     for path in artifacts:
         upload.artifact(Path(path))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 RUN_ID = "groundtune.run_id"
 STAGE_KEY = "groundtune.stage_key"
 PARENT = "mlflow.parentRunId"
+STATUS = "groundtune.status"  # how the whole pipeline ended, which close_run says
 _SETTLE = 1.0  # seconds between creating a parent and choosing among all that were created at the same time
 _ENDED = ("FINISHED", "FAILED", "KILLED")
 
@@ -86,9 +87,11 @@ def stage_run(
 
 
 def reopen(client: "MlflowClient", run: "Run") -> None:
-    """RUNNING again, when it had ended."""
+    """RUNNING again, when it had ended; and so says its tag, when a whole pipeline had."""
     if run.info.status in _ENDED:
         client.update_run(run.info.run_id, status="RUNNING")
+        if STATUS in run.data.tags:
+            client.set_tag(run.info.run_id, STATUS, "RUNNING")
 
 
 def settle_parent(client: "MlflowClient", experiment: str, parent_id: str) -> None:

@@ -373,3 +373,18 @@ def test_a_bare_database_file_needs_no_server_and_keeps_its_files_beside_it(
         pass
     tracking.summary({"f1": 0.8}, [page])
     assert len(list((tmp_path / "mlflow.artifacts").rglob("report.html"))) == 1
+
+
+def test_a_pipeline_that_goes_on_does_not_say_any_more_that_it_has_ended(pipeline: str) -> None:
+    def said() -> tuple[str, str]:
+        (parent,), _ = runs_of(pipeline)
+        return parent.info.status, parent.data.tags["groundtune.status"]
+
+    with tracking.stage("sample_candidates", {}):
+        pass
+    tracking.close("FAILED", "the node was lost")
+    assert said() == ("FAILED", "FAILED")
+    with tracking.stage("select_pairs", {}):
+        assert said() == ("RUNNING", "RUNNING")
+    tracking.close("FINISHED")
+    assert said() == ("FINISHED", "FINISHED")

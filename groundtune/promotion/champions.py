@@ -90,7 +90,8 @@ class Champions:
             for _ in range(_TRIES):
                 history = self.history()
                 wanted = {CHAMPION: history[-1].version if history else None, PREVIOUS: previous_of(history)}
-                found = self._client.get_registered_model(self.name).aliases
+                aliases = self._client.get_registered_model(self.name).aliases
+                found = {alias: str(version) for alias, version in aliases.items()}  # a database gives numbers
                 wrong = {alias: version for alias, version in wanted.items() if found.get(alias) != version}
                 if not wrong:
                     return

@@ -1,8 +1,8 @@
 """The log of champions on a real MLflow server: one successor a reign, whatever happens at the same moment."""
 
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -32,8 +32,16 @@ class Registry:
 
 
 @pytest.fixture
-def registry(mlflow_uri: str) -> Iterator[Registry]:
+def registry(mlflow_uri: str) -> Registry:
     return Registry(mlflow_uri)
+
+
+@pytest.fixture
+def in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """The registry of a laptop: a database without a server."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    return Registry(uri)
 
 
 def reigns(champions: Champions) -> list[tuple[str, str]]:
@@ -65,6 +73,15 @@ def test_promotions_and_rollbacks_move_the_aliases_and_stay_in_the_history(regis
     ]  # fmt: skip
     assert champions.history()[0] == first and first.by == "ada" and first.reasons == "the first"
     assert described(champions.history()).splitlines()[-1].split()[:3] == [str(last.number), three, "promote"]
+
+
+def test_a_registry_without_a_server_does_the_same(in_a_file: Registry) -> None:
+    champions, one, two = in_a_file.champions, in_a_file.version(), in_a_file.version()
+    champions.promote(two, champions.promote(one, None, "the first"), "better")
+    assert in_a_file.aliases() == {"champion": two, "previous": one}
+    champions.rollback("worse in use")
+    assert in_a_file.aliases() == {"champion": one}
+    assert champions.version_of("champion") == one
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["before the first champion", "after one"])

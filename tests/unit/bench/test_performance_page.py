@@ -7,6 +7,7 @@ import pytest
 
 from bench.engine import page, plots
 from bench.engine.page import BLOCKS, block_text
+from tests.drawings import assert_same_drawing
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "performance.md"
@@ -22,7 +23,16 @@ def test_a_block_of_the_page_is_what_its_file_makes(block, monkeypatch, tmp_path
     assert text.count(start) == text.count(end) == 1
     assert text.partition(start)[2].partition(end)[0] == block_text(block), COMMAND
     for drawn in tmp_path.glob("*.svg"):
-        assert (ROOT / "docs/images/performance" / drawn.name).read_text() == drawn.read_text(), COMMAND
+        kept = ROOT / "docs/images/performance" / drawn.name
+        assert_same_drawing(kept.read_text(), drawn.read_text(), COMMAND)
+
+
+def test_another_drawing_is_noticed():
+    svg = '<path d="M 1.5 23.926312"/>'
+    assert_same_drawing(svg, svg.replace("312", "313"), COMMAND)
+    for other in (svg.replace("23.92", "23.93"), svg.replace("M", "L"), svg + "<g/>"):
+        with pytest.raises(AssertionError):
+            assert_same_drawing(svg, other, COMMAND)
 
 
 def test_every_figure_of_the_page_is_there_for_light_and_dark():

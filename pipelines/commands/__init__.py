@@ -6,7 +6,7 @@ are imported inside `run`: `--help` answers at once.
 
 from typing import Any, Protocol
 
-from pipelines.commands import compile, history, lock, promote, rollback, run, schedule, submit
+from pipelines.commands import compile, export, history, lock, promote, rollback, run, schedule, submit
 
 
 class Command(Protocol):
@@ -26,4 +26,5 @@ COMMANDS: dict[str, Command] = {
     "promote": promote,
     "rollback": rollback,
     "history": history,
+    "export": export,
 }

@@ -11,6 +11,7 @@ import re
 import shutil
 import struct
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,7 @@ def vllm_checkpoint(folder: Path, digest: str) -> Path:
     Raises StorageError when the cache (GROUNDTUNE_CACHE) cannot hold the copy, CheckpointError for damaged files.
     """
     folder = folder.resolve()
-    tower = json.loads((folder / "config.json").read_text()).get("vision_config", {}).get("model_type")
-    headers = {file: read_header(file) for file in sorted(folder.glob("*.safetensors"))}
-    stale = [file for file, header in headers.items() if any(OLD_NAME.match(name) for name in header)]
-    if tower not in TOWERS or not stale:
+    if not _stale(folder):
         return folder
     view = storage.cache_root() / f"vllm-{digest_of([digest, str(folder)])[:24]}"
     if view.is_dir():
@@ -41,23 +39,38 @@ def vllm_checkpoint(folder: Path, digest: str) -> Path:
         view.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f".{view.name}-", dir=view.parent))
         try:
-            for file in folder.iterdir():
-                if file in stale:
-                    _copy_renamed(file, headers[file], building / file.name)
-                elif file.name.endswith(".safetensors.index.json"):
-                    (building / file.name).write_text(json.dumps(_renamed_index(file)))
-                else:
-                    (building / file.name).symlink_to(file)
+            copy_for_vllm(folder, building, lambda file, target: target.symlink_to(file))
             _publish(building, view)
         finally:
             shutil.rmtree(building, ignore_errors=True)
     except OSError as error:
-        size = sum(file.stat().st_size for file in stale)
+        size = sum(file.stat().st_size for file in _stale(folder))
         raise StorageError(
             f"{view.parent}: no room for the {size / 1e9:.1f} GB of {folder} that vLLM needs under other names: "
             f"{error}; set GROUNDTUNE_CACHE to a larger folder"
         ) from error
     return view
+
+
+def copy_for_vllm(folder: Path, target: Path, other: Callable[[Path, Path], object]) -> None:
+    """Every file of a checkpoint into the folder `target`: weights under the names that vLLM reads, which transformers
+    reads as well; all that needs no new name by `other(file, its place)`."""
+    stale = _stale(folder)
+    for file in sorted(folder.iterdir()):
+        if file in stale:
+            _copy_renamed(file, stale[file], target / file.name)
+        elif stale and file.name.endswith(".safetensors.index.json"):
+            (target / file.name).write_text(json.dumps(_renamed_index(file)))
+        else:
+            other(file, target / file.name)
+
+
+def _stale(folder: Path) -> dict[Path, dict[str, Any]]:
+    """The weight files with names that vLLM does not read, and their headers."""
+    tower = json.loads((folder / "config.json").read_text()).get("vision_config", {}).get("model_type")
+    headers = {file: read_header(file) for file in sorted(folder.glob("*.safetensors"))}
+    stale = {file: header for file, header in headers.items() if any(OLD_NAME.match(name) for name in header)}
+    return stale if tower in TOWERS else {}
 
 
 def read_header(file: Path) -> dict[str, Any]:

@@ -1,10 +1,8 @@
 """The registry round trip on a real MLflow server."""
 
-import json
 import os
 import subprocess
 import sys
-import uuid
 from pathlib import Path
 
 import mlflow
@@ -23,21 +21,10 @@ from groundtune.vlm.loader import load_vlm
 from groundtune.vlm.prompt import encode_prefix
 from groundtune.vlm.sampling import Decoding
 from tests.servers import free_port
-from tests.tiny_checkpoints import tiny_adapter, tiny_llava
+from tests.tiny_checkpoints import tiny_llava
 
 TOKENS = 12
 INSTRUCTION = "What is in the picture?"
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """(base checkpoint, adapter), with equal folder names, as two pipeline tasks may produce."""
-    root = tmp_path_factory.mktemp("models")
-    base = tiny_llava(root / "base" / "model")
-    adapter = tiny_adapter(root / "adapter" / "model", base)
-    parents = {"pairs": "a" * 64, "model": "b" * 64}
-    (adapter / "manifest.json").write_text(json.dumps({"settings": {"beta": 0.1}, "parents": parents}))
-    return base, adapter
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +42,6 @@ def evaluation(tmp_path: Path) -> Artifact:
     metrics = {"f1": {"value": 0.8123, "low": 0.79, "high": 0.83}}
     results = {"benchmarks": {"pope": {"metrics": metrics, "questions": 1, "images": 1}}, "means": {}}
     return writer.finish(1, results=lambda _: results)
-
-
-@pytest.fixture
-def name(mlflow_uri: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A model name of this test alone; run and experiment too."""
-    unique = f"vlm-{uuid.uuid4().hex[:8]}"
-    monkeypatch.setenv("GROUNDTUNE_RUN_ID", unique)
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", unique)
-    return unique
 
 
 def direct_answer(models: tuple[Path, Path], picture: Path) -> str:

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from groundtune import storage
 from groundtune.errors import RecordError, SettingError, StorageError
@@ -59,10 +60,25 @@ class Rounds:
     def __init__(self, root: str):
         self.root = root
 
+    def numbers(self) -> list[int]:
+        """Of all rounds that were begun, rising."""
+        return sorted(
+            int(name.partition("/")[0]) for name in storage.list_files(self.root) if name.endswith(f"/{_BEGUN}")
+        )
+
     def last(self) -> Round | None:
         """The newest round, None before the first."""
-        numbers = [int(name.partition("/")[0]) for name in storage.list_files(self.root) if name.endswith(f"/{_BEGUN}")]
-        return self._read(max(numbers)) if numbers else None
+        numbers = self.numbers()
+        return self._read(numbers[-1]) if numbers else None
+
+    def notes(self, number: int) -> dict[str, Any]:
+        """What a round's two files say: begun, new, again, unreadable; state, why and ended, "" while it runs."""
+        place = storage.join(self.root, f"{number:05d}")
+        begun = json.loads(storage.read_bytes(storage.join(place, _BEGUN)))
+        file = storage.join(place, _ENDED)
+        ended = json.loads(storage.read_bytes(file)) if storage.exists(file) else {}
+        names = ("begun", "new", "again", "unreadable")
+        return {**{name: begun[name] for name in names}, **{n: ended.get(n, "") for n in ("state", "why", "ended")}}
 
     def open(self, inbox: str, minimum: int = 1) -> Round | None:
         """The round to work on: the one that is not ended, else a new one of all rows below `inbox` that no round is

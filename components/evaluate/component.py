@@ -18,12 +18,18 @@ def evaluate(
     answers: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
     adapter: Optional[dsl.Input[dsl.Model]] = None,
+    policy_adapter: str = "",
 ):
     """Answers, metrics with confidence intervals, and the identity of every score."""
     from groundtune.benchmarks import evaluation
 
     made = evaluation.run(
-        benchmarks_root, model, answers.path, settings, adapter=adapter.path if adapter else "", judge=judge
+        benchmarks_root,
+        model,
+        answers.path,
+        settings,
+        adapter=adapter.path if adapter else policy_adapter,
+        judge=judge,
     )
     answers.metadata.update(made.card)
     metrics.metadata.update(made.write_scalars(metrics.path))

@@ -14,9 +14,12 @@ def sample_candidates(
     shard: str,
     settings: dict,
     candidates: dsl.Output[dsl.Dataset],
+    policy_adapter: str = "",
 ):
     """K answers a prompt, duplicates merged with their multiplicity."""
     from groundtune.candidates import sampling
 
-    made = sampling.run(prompts.path, images_root, model, candidates.path, settings, shard=shard)
+    made = sampling.run(
+        prompts.path, images_root, model, candidates.path, settings, adapter=policy_adapter, shard=shard
+    )
     candidates.metadata.update(made.card)

@@ -15,9 +15,12 @@ def score_confidence(
     shard: str,
     settings: dict,
     confidence: dsl.Output[dsl.Dataset],
+    policy_adapter: str = "",
 ):
     """Log-probability of every candidate under the model that wrote it."""
     from groundtune.candidates import confidence as stage
 
-    made = stage.run(prompts.path, candidates.path, images_root, model, confidence.path, settings, shard=shard)
+    made = stage.run(
+        prompts.path, candidates.path, images_root, model, confidence.path, settings, adapter=policy_adapter, shard=shard
+    )
     confidence.metadata.update(made.card)

@@ -14,6 +14,7 @@ def score_corrupted(
     model_digest: str,
     settings: dict,
     image_reference: dsl.Output[dsl.Dataset],
+    policy_adapter: str = "",
 ):
     """Token log-probs of the chosen answer under the model that training starts from."""
     from groundtune.preferences.image_preference import reference
@@ -25,5 +26,6 @@ def score_corrupted(
         model,
         image_reference.path,
         settings,
+        adapter=policy_adapter,
     )
     image_reference.metadata.update(made.card)

@@ -21,6 +21,7 @@ def train_dpo(
     image_pairs: Optional[dsl.Input[List[dsl.Dataset]]] = None,
     image_reference: Optional[dsl.Input[List[dsl.Dataset]]] = None,
     parallel: dict = {},  # noqa: B006  KFP reads it as the parameter's default
+    policy_adapter: str = "",
 ):
     """A standard PEFT adapter; the confidence pass is the reference. On several GPUs of one node with `parallel`."""
     from groundtune.training import launch
@@ -33,6 +34,7 @@ def train_dpo(
         model,
         adapter.path,
         settings,
+        adapter=policy_adapter,
         image_pairs=[shard.path for shard in image_pairs] if image_pairs else [],
         image_reference=[shard.path for shard in image_reference] if image_reference else [],
         parallel=parallel,

@@ -25,6 +25,7 @@ def train_dpo_job(
     node_selector: dict = {},  # noqa: B006  KFP reads it as the parameter's default
     tolerations: list = [],  # noqa: B006
     parallel: dict = {},  # noqa: B006
+    policy_adapter: str = "",
 ):
     """train_dpo as a TrainJob of Kubeflow Trainer: this task submits and follows it, the job's pods hold the GPUs."""
     from groundtune.cluster import train
@@ -39,6 +40,7 @@ def train_dpo_job(
         adapter.path,
         settings,
         Pods(int(gpus), accelerator, node_selector, tolerations),
+        adapter=policy_adapter,
         image_pairs=[shard.uri for shard in image_pairs] if image_pairs else [],
         image_reference=[shard.uri for shard in image_reference] if image_reference else [],
         parallel=parallel,

@@ -39,6 +39,7 @@ def run(
     settings: TrainingSettings | Mapping[str, Any],
     pods: Pods,
     *,
+    adapter: str = "",
     image_pairs: Sequence[str] = (),
     image_reference: Sequence[str] = (),
     parallel: ParallelSettings | Mapping[str, Any] | None = None,
@@ -57,6 +58,7 @@ def run(
         "pairs": pairs,
         "images_root": images_root,
         "model": model,
+        **({"adapter": adapter} if adapter else {}),
         "image_pairs": list(image_pairs),
         "image_reference": list(image_reference),
     }

@@ -66,7 +66,7 @@ class AnsweringModel(PythonModel):
 
 
 def _image(record_id: str, text: str) -> Image.Image:
-    if len(text) <= _LONGEST_PATH and Path(text).is_file():
+    if len(text) <= _LONGEST_PATH and os.path.isfile(text):  # Path.is_file raises where no file could have that name
         data = Path(text).read_bytes()
     else:
         try:

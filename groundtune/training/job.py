@@ -30,6 +30,7 @@ class TrainingJob:
     out: str
     settings: dict[str, Any]
     processes: int
+    adapter: str = ""
     image_pairs: list[str] = field(default_factory=list)
     image_reference: list[str] = field(default_factory=list)
     parallel: dict[str, Any] = field(default_factory=dict)

@@ -30,6 +30,7 @@ def run(
     out: str | Path,
     settings: TrainingSettings | Mapping[str, Any],
     *,
+    adapter: str = "",
     image_pairs: Sequence[str | Path] = (),
     image_reference: Sequence[str | Path] = (),
     parallel: ParallelSettings | Mapping[str, Any] | None = None,
@@ -45,7 +46,7 @@ def run(
     if count == 1:
         made = stage.run(
             prompts, confidence, pairs, images_root, model, out, settings,
-            image_pairs=image_pairs, image_reference=image_reference,
+            adapter=adapter, image_pairs=image_pairs, image_reference=image_reference,
         )  # fmt: skip
         assert made is not None
         return made
@@ -59,6 +60,7 @@ def run(
         out=str(out),
         settings=settings.to_mapping(),
         processes=count,
+        adapter=adapter,
         image_pairs=[str(shard) for shard in image_pairs],
         image_reference=[str(shard) for shard in image_reference],
         parallel=parallel.to_mapping(),

@@ -20,21 +20,48 @@ def add_lora(vlm: Vlm, settings: TrainingSettings) -> None:
     Beside bfloat16 weights LoRA is in float32, and on a GPU its products go through the tensor cores as TF32: 10 bits
     of mantissa, the weights have 7.
     """
-    if torch.cuda.is_available() and vlm.dtype != torch.float32:
-        torch.set_float32_matmul_precision("high")  # not TrainingArguments.tf32: torch.compile cannot read that back
-    names = "|".join(settings.lora_targets)
+    _fast_products(vlm)
     torch.manual_seed(settings.seed)
     config = LoraConfig(
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
-        target_modules=rf".*language_model.*\.({names})",
+        target_modules=_target(settings),
         task_type="CAUSAL_LM",
     )
     try:
         vlm.model = get_peft_model(vlm.model, config)
     except ValueError as error:
         raise SettingError("lora_targets", list(settings.lora_targets), f"layers of this model ({error})") from error
+
+
+def go_on_with(vlm: Vlm, settings: TrainingSettings) -> None:
+    """Train the adapter that the model was loaded with, in the place of a new one: at the first step the policy is what
+    wrote the answers. Raises SettingError when it is of another form than the settings say; an adapter cannot grow."""
+    config = vlm.model.peft_config["default"]
+    wanted = {
+        "lora_rank": (settings.lora_rank, config.r),
+        "lora_alpha": (settings.lora_alpha, config.lora_alpha),
+        "lora_dropout": (settings.lora_dropout, config.lora_dropout),
+        "lora_targets": (_target(settings), config.target_modules),
+    }
+    for name, (asked, found) in wanted.items():
+        if asked != found:
+            expected = f"{found}, as in the adapter that training goes on with; or rounds.policy base, a new one"
+            raise SettingError(name, getattr(settings, name), expected, "training")
+    _fast_products(vlm)
+    torch.manual_seed(settings.seed)
+    for name, weight in vlm.model.named_parameters():
+        weight.requires_grad_(".lora_" in name)
+
+
+def _fast_products(vlm: Vlm) -> None:
+    if torch.cuda.is_available() and vlm.dtype != torch.float32:
+        torch.set_float32_matmul_precision("high")  # not TrainingArguments.tf32: torch.compile cannot read that back
+
+
+def _target(settings: TrainingSettings) -> str:
+    return rf".*language_model.*\.({'|'.join(settings.lora_targets)})"
 
 
 def lora_weights(vlm: Vlm) -> dict[str, torch.Tensor]:

@@ -32,8 +32,8 @@ TOLERANCES = {
 
 @torch.no_grad()
 def check_reference(policy: PairModel, data: PairData, settings: TrainingSettings) -> float:
-    """Recompute the reference of pairs drawn at random before hours are spent on a stale one: LoRA starts at zero, the
-    policy is the base model yet. Returns nats."""
+    """Recompute the reference of pairs drawn at random before hours are spent on a stale one: before the first step the
+    policy is still what wrote it (a new LoRA starts at zero). Returns nats."""
     numbers = drawn(len(data.pairs), settings.reference_sample, settings.seed)
     if data.corrupted:
         with_image = [i for i, pair in enumerate(data.pairs) if pair["pair_id"] in data.corrupted]

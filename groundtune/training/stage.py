@@ -16,7 +16,7 @@ from groundtune.settings.parallel import ParallelSettings
 from groundtune.tracking.ledger import noted
 from groundtune.training import checkpoint, processes
 from groundtune.training.finishing import checkpoint_folder, finish
-from groundtune.training.lora import add_lora, lora_weights
+from groundtune.training.lora import add_lora, go_on_with, lora_weights
 from groundtune.training.pair_data import PairData, read_pair_data
 from groundtune.training.pair_model import PairModel, shard
 from groundtune.training.pair_trainer import STAGE, PairTrainer
@@ -43,12 +43,15 @@ def run(
     out: str | Path,
     settings: TrainingSettings | Mapping[str, Any],
     *,
+    adapter: str = "",
     image_pairs: Sequence[str | Path] = (),
     image_reference: Sequence[str | Path] = (),
     parallel: ParallelSettings | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> FolderArtifact | None:
     """Train LoRA on the pairs. `confidence` is the reference: the base model is never run again for it.
+
+    adapter: a PEFT folder or s3:// prefix that wrote and scored the answers: it is trained on; "" for a new one.
 
     One of the processes that processes.join brought together, or a single one; None in all but the first of them.
 
@@ -63,8 +66,10 @@ def run(
     settings.microbatch_of(together.count)  # a step that cannot be shared out is refused before anything is read
     source = read_artifact(pairs, "pairs")
     sharded = parallel.sharding == "fsdp" and together.count > 1
-    vlm = _load(model, together, sharded)
+    vlm = _load(model, adapter, together, sharded)
     parents = {"pairs": source.digest, "model": vlm.digest}
+    if adapter:
+        parents["adapter"] = vlm.adapter_digest
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=parents) as log:
         data = read_pair_data(
             vlm, prompts, pairs, confidence, images_root, settings, image_pairs, image_reference
@@ -72,7 +77,10 @@ def run(
         if data.corrupted:
             parents["image_pairs"] = joined_digest(read_shards(image_pairs, "image_pairs"))
         writer = FolderWriter(Path(out), "adapter", settings.to_mapping(), parents)
-        add_lora(vlm, settings)
+        if adapter:
+            go_on_with(vlm, settings)
+        else:
+            add_lora(vlm, settings)
         if settings.gradient_checkpointing:
             vlm.base.activation_checkpointing_enable({"use_reentrant": False})
         policy = shard(vlm, together) if sharded else PairModel(vlm)
@@ -99,28 +107,33 @@ def run(
         return artifact
 
 
-def _load(model: str, together: processes.Processes, sharded: bool) -> Vlm:
+def _load(model: str, adapter: str, together: processes.Processes, sharded: bool) -> Vlm:
     """On the GPU of this process; for FSDP on the CPU, from where each layer goes to the GPUs in shards.
 
     On every node the first process goes ahead, so that the others find what it downloaded; then one after the other
     takes the checkpoint through the node's memory, which need hold it only once.
     """
     if together.count == 1:
-        return load_vlm(storage.local_folder(model))
+        return load_vlm(storage.local_folder(model), adapter=_folder(adapter))
     if together.local_rank == 0:
         storage.local_folder(model)
+        _folder(adapter)
     together.gather(None)
-    folder = storage.local_folder(model)
+    folder, start = storage.local_folder(model), _folder(adapter)
     with_gpu = torch.cuda.is_available()
     if with_gpu and sharded:
-        return load_vlm(folder, device="cpu", dtype="bfloat16")
+        return load_vlm(folder, adapter=start, device="cpu", dtype="bfloat16")
     mine = None
     for turn in range(together.local_count):
         if turn == together.local_rank:
-            mine = load_vlm(folder, device=f"cuda:{together.local_rank}" if with_gpu else "cpu")
+            mine = load_vlm(folder, adapter=start, device=f"cuda:{together.local_rank}" if with_gpu else "cpu")
         together.gather(None)
     assert mine is not None
     return mine
+
+
+def _folder(adapter: str) -> Path | None:
+    return storage.local_folder(adapter) if adapter else None
 
 
 def _train(

@@ -35,6 +35,7 @@ def run(job: TrainingJob) -> None:
             job.model,
             out,
             job.settings,
+            adapter=job.adapter,
             image_pairs=[here[uri] for uri in job.image_pairs],
             image_reference=[here[uri] for uri in job.image_reference],
             parallel=parallel,

@@ -47,17 +47,19 @@ class SmallRun:
         return [self.root / f"{kind}-{i}" for i in range(count)]
 
 
-def up_to_pairs(root: Path, model: Path, clip: Path, shards: int = 1) -> SmallRun:
-    """prepare, sample, score, combine, select."""
+def up_to_pairs(root: Path, model: Path, clip: Path, shards: int = 1, adapter: str = "") -> SmallRun:
+    """prepare, sample, score, combine, select. adapter: of the policy that answers."""
     run = SmallRun(root, model, clip)
     prepare.run(str(write_prompts(root)), str(root), str(model), run.prompts, {})
     for i in range(shards):
         shard = f"{i}/{shards}"
         candidates = root / f"candidates-{i}"
-        sampling.run(run.prompts, str(root), str(model), candidates, SAMPLING, shard=shard)
+        sampling.run(run.prompts, str(root), str(model), candidates, SAMPLING, adapter=adapter, shard=shard)
         scorers = {"contrastive": str(clip)}
         alignment.run(run.prompts, candidates, str(root), scorers, root / f"alignment-{i}", {}, shard=shard)
-        confidence.run(run.prompts, candidates, str(root), str(model), root / f"confidence-{i}", {}, shard=shard)
+        confidence.run(
+            run.prompts, candidates, str(root), str(model), root / f"confidence-{i}", {}, adapter=adapter, shard=shard
+        )
     kinds = [run.shards(kind, shards) for kind in ("candidates", "alignment", "confidence")]
     combine.run(*kinds, root / "scores", {})
     selection.run(root / "scores", run.pairs, SELECTION)

@@ -38,6 +38,8 @@ def run(
     model: str,
     out: str | Path,
     settings: ConfidenceSettings | Mapping[str, Any],
+    *,
+    adapter: str = "",
 ) -> Artifact:
     """One row an image pair: token log-probs of the chosen answer under the corrupted image, float32, nats.
 
@@ -49,7 +51,7 @@ def run(
     chosen = read_artifact(pairs, "pairs")
     asked = _asked(source, chosen, corrupted)
     check_places(out)
-    vlm = load_vlm(storage.local_folder(model))
+    vlm = load_vlm(storage.local_folder(model), adapter=storage.local_folder(adapter) if adapter else None)
     vlm.features = open_features(vlm, settings.feature_cache)
     parents = {
         "prompts": source.digest,

@@ -13,6 +13,7 @@ from groundtune import storage, tracking
 from groundtune.errors import GroundtuneError
 from groundtune.progress import say
 from groundtune.report.run_end import RunEnd, write_run_end
+from groundtune.retraining.closing import leave
 from groundtune.tracking import ledger
 
 STAGE = "close_run"
@@ -42,12 +43,14 @@ def run(
     title: str = "",
     *,
     over_nodes: bool = False,
+    rounds: str = "",
 ) -> RunEnd:
     """Write page (HTML) and summary (Markdown), end the run in MLflow, and clean up after one that succeeded.
 
     state: how the pipeline ended, in KFP's words (`STATUS`); by another word, the stages' notes decide, and nothing is
     cleaned. error: its message, if any.
     over_nodes: the run may have started TrainJobs; those that are left are deleted, for their GPUs' sake.
+    rounds: where the rounds of a retraining are kept; its lease is given back, its round ended if it failed.
     What cannot be reached is told on the page and left out: a run that failed because its store or its tracking server
     is away still gets its page.
     """
@@ -70,6 +73,10 @@ def run(
         with _told(end, "TrainJobs of this run may go on"):
             for name in end_jobs():
                 say(STAGE, f"{name}: left behind, deleted")
+    if rounds:
+        with _told(end, f"the lease in {rounds} may be held until it runs out"):
+            if words := leave(rounds, run_id, end.status, end.reason):
+                say(STAGE, words)
     write_run_end(end, page, summary)
     with _told(end, "the final status is not in MLflow"):
         tracking.close(end.status, end.reason, [Path(page)])

@@ -10,25 +10,14 @@ from typing import Any, NamedTuple
 
 from kfp import dsl
 
-from components.check_gpu import check_gpu
-from components.combine_scores import combine_scores
 from components.evaluate import evaluate
-from components.prefer_images import prefer_images
-from components.preflight import preflight
-from components.prepare_prompts import prepare_prompts
 from components.probe_modality import probe_modality
 from components.register_adapter import register_adapter
-from components.sample_candidates import sample_candidates
-from components.score_alignment import score_alignment
-from components.score_confidence import score_confidence
-from components.score_corrupted import score_corrupted
-from components.select_pairs import select_pairs
-from components.train_dpo import train_dpo
-from components.train_dpo_job import train_dpo_job
 from components.write_report import write_report
 from pipelines.defaults import DEFAULT_POOL, DEFAULTS
 from pipelines.exit_handler import with_exit_handler
-from pipelines.placement import gpu_pool, on_cpu, retried
+from pipelines.placement import on_cpu
+from pipelines.preference_training import Pools, checks, collected, train_on_preferences
 
 
 class Result(NamedTuple):
@@ -39,11 +28,6 @@ class Result(NamedTuple):
     adapter: dsl.Model
     base_answers: dsl.Dataset
     aligned_answers: dsl.Dataset
-
-
-def _collected(made: dict[str, Any]) -> dict[str, dsl.Collected]:
-    """All shards of each output. The compiler rewrites a Collected in place: every consumer gets its own."""
-    return {name: dsl.Collected(task.outputs[name]) for name, task in made.items()}
 
 
 def _define(image_preferences: bool, over_nodes: bool) -> Any:
@@ -107,179 +91,65 @@ def _define(image_preferences: bool, over_nodes: bool) -> Any:
             node_selector: Labels of the nodes for GPU tasks, e.g. {"nvidia.com/gpu.product": "NVIDIA-L4"}.
             tolerations: Kubernetes tolerations of GPU tasks; add those of a spot pool here.
         """
-        on_gpu = gpu_pool(accelerator, accelerator_count, node_selector, tolerations)
-        checked = on_cpu(
-            preflight(
-                prompts=prompts,
-                model=model,
-                scorers=scorers,
-                region_models=region_models,
-                benchmarks_root=benchmarks_root,
-                prepare=prepare,
-                sampling=sampling,
-                alignment=alignment,
-                confidence=confidence,
-                selection=selection,
-                image_preference=image_preference,
-                training=training,
-                parallel=parallel,
-                probe=probe,
-                evaluation=evaluation,
-                judge=judge,
-                registry=registry,
-                image_preferences=image_preferences,
-                images_root=images_root,
-                training_gpus=training_gpus,
-                over_nodes=over_nodes,
-                register=register,
-            )
-        ).set_caching_options(False)  # it looks at what is there now
-        model_digest = checked.outputs["model_digest"]
-        gpu = gpu_pool(accelerator, accelerator_count, node_selector, tolerations, tried_again=False)(
-            check_gpu(
-                model=model,
-                accelerator_count=accelerator_count,
-                training_gpus=training_gpus,
-                scorers=scorers,
-                alignment=alignment,
-                sampling=sampling,
-                confidence=confidence,
-                training=training,
-                evaluation=evaluation,
-                image_preferences=image_preferences,
-            )
-        ).set_caching_options(False)  # another node, another answer
-        gpu.after(checked)
-
-        ready = on_cpu(
-            prepare_prompts(
-                prompts=prompts,
-                prompts_digest=checked.outputs["prompts_digest"],
-                images_root=images_root,
-                model=model,
-                model_digest=model_digest,
-                num_shards=num_shards,
-                settings=prepare,
-            )
-        ).after(gpu)
-        with dsl.ParallelFor(ready.outputs["Output"]) as shard:
-            sampled = on_gpu(
-                sample_candidates(
-                    prompts=ready.outputs["prepared"],
-                    images_root=images_root,
-                    model=model,
-                    model_digest=model_digest,
-                    shard=shard,
-                    settings=sampling,
-                )
-            )
-            aligned = on_gpu(
-                score_alignment(
-                    prompts=ready.outputs["prepared"],
-                    candidates=sampled.outputs["candidates"],
-                    images_root=images_root,
-                    scorers=scorers,
-                    shard=shard,
-                    settings=alignment,
-                )
-            )
-            believed = on_gpu(
-                score_confidence(
-                    prompts=ready.outputs["prepared"],
-                    candidates=sampled.outputs["candidates"],
-                    images_root=images_root,
-                    model=model,
-                    model_digest=model_digest,
-                    shard=shard,
-                    settings=confidence,
-                )
-            )
-        # see _collected: every consumer gets a Collected of its own
-        scored = on_cpu(
-            combine_scores(
-                candidates=dsl.Collected(sampled.outputs["candidates"]),
-                alignment=dsl.Collected(aligned.outputs["alignment"]),
-                confidence=dsl.Collected(believed.outputs["confidence"]),
-                settings=alignment,
-            )
-        )
-        selected = on_cpu(select_pairs(scores=scored.outputs["scores"], settings=selection))
-        made: dict[str, Any] = {}  # name of an output of the image stages -> the task that makes it
-        if image_preferences:
-            with dsl.ParallelFor(ready.outputs["Output"]) as shard:
-                corrupted = on_gpu(
-                    prefer_images(
-                        prompts=ready.outputs["prepared"],
-                        pairs=selected.outputs["pairs"],
-                        images_root=images_root,
-                        region_models=region_models,
-                        scorers=scorers,
-                        region_models_digest=checked.outputs["region_models_digest"],
-                        shard=shard,
-                        settings=image_preference,
-                    )
-                )
-                referred = on_gpu(
-                    score_corrupted(
-                        prompts=ready.outputs["prepared"],
-                        pairs=selected.outputs["pairs"],
-                        image_pairs=corrupted.outputs["image_pairs"],
-                        model=model,
-                        model_digest=model_digest,
-                        settings=confidence,
-                    )
-                )
-            made = {"image_pairs": corrupted, "image_reference": referred}
-        taught: dict[str, Any] = {
-            "prompts": ready.outputs["prepared"],
-            "confidence": dsl.Collected(believed.outputs["confidence"]),
-            "pairs": selected.outputs["pairs"],
+        given = {
+            "prompts": prompts,
             "images_root": images_root,
             "model": model,
-            "model_digest": model_digest,
-            "settings": training,
+            "scorers": scorers,
+            "region_models": region_models,
+            "benchmarks_root": benchmarks_root,
+            "num_shards": num_shards,
+            "prepare": prepare,
+            "sampling": sampling,
+            "alignment": alignment,
+            "confidence": confidence,
+            "selection": selection,
+            "image_preference": image_preference,
+            "training": training,
             "parallel": parallel,
-            **_collected(made),
+            "probe": probe,
+            "evaluation": evaluation,
+            "judge": judge,
+            "registry": registry,
         }
-        pool = (accelerator, training_gpus, node_selector, tolerations)
-        if over_nodes:
-            asked_for = dict(zip(("accelerator", "gpus", "node_selector", "tolerations"), pool, strict=True))
-            trained = on_cpu(retried(train_dpo_job(**taught, **asked_for)))
-        else:
-            trained = gpu_pool(*pool)(train_dpo(**taught))
+        pools = Pools(accelerator, accelerator_count, training_gpus, node_selector, tolerations)
+        on_gpu = pools.on_gpu()
+        checked = checks(given, pools, image_preferences, over_nodes, register=register)
+        made = train_on_preferences(given, checked, pools, image_preferences, over_nodes)
+        adapter = made.adapter.outputs["adapter"]
         asked = {
             "benchmarks_root": benchmarks_root,
-            "benchmarks_digest": checked.outputs["benchmarks_digest"],
+            "benchmarks_digest": checked.inputs.outputs["benchmarks_digest"],
             "model": model,
-            "model_digest": model_digest,
+            "model_digest": checked.inputs.outputs["model_digest"],
         }
-        before = on_gpu(evaluate(**asked, settings=evaluation, judge=judge)).after(gpu)
+        before = on_gpu(evaluate(**asked, settings=evaluation, judge=judge)).after(checked.gpu)
         before.set_display_name("evaluate-base")
         after = on_gpu(
-            evaluate(**asked, settings=evaluation, judge=judge, adapter=trained.outputs["adapter"])
+            evaluate(**asked, settings=evaluation, judge=judge, adapter=adapter)
         ).set_display_name("evaluate-aligned")
         probed = {
-            "prompts": ready.outputs["prepared"],
-            "pairs": selected.outputs["pairs"],
+            "prompts": made.ready.outputs["prepared"],
+            "pairs": made.selected.outputs["pairs"],
             "images_root": images_root,
             "region_models": region_models,
             "scorers": scorers,
-            "region_models_digest": checked.outputs["region_models_digest"],
+            "region_models_digest": checked.inputs.outputs["region_models_digest"],
             "settings": probe,
             "evaluation": evaluation,
             "image_preference": image_preference,
         }
         base_probe = on_gpu(probe_modality(**asked, **probed)).set_display_name("probe-base")
-        aligned_probe = on_gpu(probe_modality(**asked, **probed, adapter=trained.outputs["adapter"])).set_display_name(
+        aligned_probe = on_gpu(probe_modality(**asked, **probed, adapter=adapter)).set_display_name(
             "probe-aligned"
         )
         told = on_cpu(
             write_report(
-                prompts=ready.outputs["prepared"],
-                candidates=dsl.Collected(sampled.outputs["candidates"]),
-                scores=scored.outputs["scores"],
-                pairs=selected.outputs["pairs"],
-                adapter=trained.outputs["adapter"],
+                prompts=made.ready.outputs["prepared"],
+                candidates=dsl.Collected(made.sampled.outputs["candidates"]),
+                scores=made.scored.outputs["scores"],
+                pairs=made.selected.outputs["pairs"],
+                adapter=adapter,
                 base_answers=before.outputs["answers"],
                 aligned_answers=after.outputs["answers"],
                 images_root=images_root,
@@ -287,13 +157,13 @@ def _define(image_preferences: bool, over_nodes: bool) -> Any:
                 title=title,
                 base_probe=base_probe.outputs["probe"],
                 aligned_probe=aligned_probe.outputs["probe"],
-                **_collected(made),
+                **collected(made.corrupted),
             )
         )
         with dsl.If(register == True, name="register"):  # noqa: E712  KFP compares a parameter, not a Python bool
             on_cpu(
                 register_adapter(
-                    adapter=trained.outputs["adapter"],
+                    adapter=adapter,
                     model=model,
                     answers=after.outputs["answers"],
                     report=told.outputs["report"],
@@ -303,7 +173,7 @@ def _define(image_preferences: bool, over_nodes: bool) -> Any:
         return Result(
             report=told.outputs["report"],
             summary=told.outputs["summary"],
-            adapter=trained.outputs["adapter"],
+            adapter=adapter,
             base_answers=before.outputs["answers"],
             aligned_answers=after.outputs["answers"],
         )

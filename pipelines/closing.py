@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from groundtune import storage
 from groundtune.report.headline import headline_text
+from groundtune.report.rounds.markdown import markdown
+from groundtune.rounds.record import stories
 from groundtune.tracking.redaction import scrub
 
 RESULT = "result.json"
@@ -24,6 +27,13 @@ def tables_words(outputs: dict[str, Any], work: Path) -> str:
     places = _keep(outputs, work, {"page": "report.html", "summary": "summary.md"})
     summary = Path(places["summary"]).read_text()
     return f"\n{summary}\nreport   {places['page']}\ntables   {places['tables']}\nMLflow   {_tracking_page()}\n"
+
+
+def rounds_words(rounds_root: str, title: str) -> str:
+    """How the rounds stand, and where their page and the registry are."""
+    told = markdown(stories(rounds_root), title)
+    page = storage.join(rounds_root, "report.html")
+    return f"\n{told}\nrounds   {page}\nMLflow   {_tracking_page()}\n"
 
 
 def _keep(outputs: dict[str, Any], work: Path, copied: dict[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from groundtune import storage
 from groundtune.comparison import planning
 from groundtune.errors import SettingError
-from groundtune.settings.sections import OF_COMPARISON, SECTIONS, check_settings
+from groundtune.settings.sections import OF_COMPARISON, OF_RETRAINING, SECTIONS, check_settings
 from pipelines import config_files
 from pipelines.defaults import DEFAULT_POOL
 from pipelines.methods import BASELINES, PRESETS, resolved
@@ -45,7 +45,9 @@ class AlignConfig(RunConfig):
     MODELS: ClassVar[tuple[str, ...]] = ("scorers", "region_models")
     NEEDED: ClassVar[tuple[str, ...]] = ("prompts", "model", "benchmarks_root")
     PLAIN: ClassVar[dict[str, type]] = {"num_shards": int, "register": bool, "title": str, "image_preferences": bool}
-    SECTIONS: ClassVar[tuple[str, ...]] = tuple(name for name in SECTIONS if name not in OF_COMPARISON)
+    SECTIONS: ClassVar[tuple[str, ...]] = tuple(
+        name for name in SECTIONS if name not in (*OF_COMPARISON, *OF_RETRAINING)
+    )
     PLACEMENT: ClassVar[dict[str, type]] = {**PLACEMENT, "training_gpus": str}
 
     prompts: str
@@ -155,6 +157,51 @@ class CompareConfig(RunConfig):
             "scorers": dict(self.scorers),
             "region_models": dict(self.region_models),
             **sections,
+            **DEFAULT_POOL,
+            **self.placement,
+        }
+
+
+@dataclass(frozen=True)
+class RetrainConfig(RunConfig):
+    """Arguments of pipelines/retrain.py. images_root: without one, images are relative to the inbox."""
+
+    PIPELINE: ClassVar[str] = "retrain"
+    PATHS: ClassVar[tuple[str, ...]] = ("inbox", "rounds_root", "images_root", "model", "benchmarks_root")
+    MODELS: ClassVar[tuple[str, ...]] = ("scorers", "region_models")
+    NEEDED: ClassVar[tuple[str, ...]] = ("inbox", "rounds_root", "model", "benchmarks_root")
+    PLAIN: ClassVar[dict[str, type]] = {"num_shards": int, "title": str, "image_preferences": bool}
+    SECTIONS: ClassVar[tuple[str, ...]] = tuple(
+        name for name in SECTIONS if name not in (*OF_COMPARISON, "probe")
+    )
+    PLACEMENT: ClassVar[dict[str, type]] = AlignConfig.PLACEMENT
+
+    inbox: str
+    rounds_root: str
+    model: str
+    scorers: dict[str, str]
+    benchmarks_root: str
+    region_models: dict[str, str] = field(default_factory=dict)
+    images_root: str = ""
+    num_shards: int = 2
+    title: str = ""
+    image_preferences: bool = False
+    placement: dict[str, Any] = field(default_factory=dict)
+    sections: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def arguments(self) -> dict[str, Any]:
+        """Pipeline parameters, each section completed with its defaults; rejected rows are the gate's, unless `prepare`
+        says otherwise."""
+        sections = _completed(self.sections, self.SECTIONS)
+        if "max_rejected_share" not in self.sections.get("prepare", {}):
+            sections["prepare"]["max_rejected_share"] = 1.0
+        return {
+            **{name: getattr(self, name) for name in (*self.PATHS, "num_shards", "title")},
+            "images_root": self.images_root or self.inbox,
+            "scorers": dict(self.scorers),
+            "region_models": dict(self.region_models),
+            **sections,
+            "training_gpus": self.placement.get("accelerator_count", DEFAULT_POOL["accelerator_count"]),
             **DEFAULT_POOL,
             **self.placement,
         }

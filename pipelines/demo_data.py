@@ -1,15 +1,35 @@
 """The embedded picture world's files, written when a run is the first to want them."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path("runs/demo/data")
 PROMPTS, PICTURES = 400, 200  # as `make demo` writes them
+WEEKS, PROMPTS_A_WEEK = 3, 200  # of the retraining
 
 
-def ensure_demo_data() -> None:
-    """Write runs/demo/data unless it is there. The same bytes every time."""
-    if (FOLDER / "eval" / "mme").is_dir():
+def ensure_demo_data(folder: Path = FOLDER, prompts: int = PROMPTS) -> None:
+    """Write the world unless it is there. The same bytes every time."""
+    if (folder / "eval" / "mme").is_dir():
         return
     from groundtune.demo.dataset import write_demo
 
-    write_demo(FOLDER, PROMPTS, PICTURES, seed=0)
+    write_demo(folder, prompts, PICTURES, seed=0)
+
+
+def arriving(arguments: Mapping[str, Any]) -> Iterator[int]:
+    """The weeks of the demo's retraining that are not done yet, each when its prompts lie in the inbox. A run that was
+    killed finds its week there, and goes on with it."""
+    from groundtune.rounds.record import PROMOTED, REFUSED, stories
+
+    data, inbox = Path(arguments["images_root"]), Path(arguments["inbox"])
+    ensure_demo_data(data, WEEKS * PROMPTS_A_WEEK)
+    rows = (data / "prompts.jsonl").read_text("utf-8").splitlines(keepends=True)
+    inbox.mkdir(parents=True, exist_ok=True)
+    done = sum(story.state in (PROMOTED, REFUSED) for story in stories(arguments["rounds_root"]))
+    for week in range(done, WEEKS):
+        coming = inbox / f".week-{week + 1}.jsonl"  # hidden until it is whole
+        coming.write_text("".join(rows[week * PROMPTS_A_WEEK : (week + 1) * PROMPTS_A_WEEK]), "utf-8")
+        coming.replace(inbox / coming.name.removeprefix("."))
+        yield week

@@ -18,6 +18,7 @@ from groundtune import close_run
 from groundtune.errors import GroundtuneError
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # kfp's colours
+_RUN = "run.json"
 GPUS = ("accelerator_count", "training_gpus")  # a run on this machine asks a cluster for none
 PARALLEL_TASKS = 2  # what kfp.local runs at a time inside a ParallelFor
 
@@ -34,6 +35,7 @@ def run(pipeline: Callable[..., Any], arguments: dict[str, Any], work: Path, ver
     tracking database unless MLFLOW_TRACKING_URI names a server.
     """
     work.mkdir(parents=True, exist_ok=True)
+    rounds = arguments.get("rounds_root", "")
     _environment(work)
     local.init(
         local.SubprocessRunner(use_venv=False),
@@ -47,24 +49,27 @@ def run(pipeline: Callable[..., Any], arguments: dict[str, Any], work: Path, ver
         try:
             task = pipeline(**{**arguments, **{name: "0" for name in GPUS if name in arguments}})
         except RuntimeError as error:
-            _close(work, "FAILED", str(error))
+            _close(work, "FAILED", str(error), rounds)
             told = f"what ran and why it ended: {work / close_run.PAGE}"
             raise RunFailed(f"{error}; {told}; run the same command again to go on from here") from error
         except KeyboardInterrupt:
-            _close(work, "CANCELLED", "")
+            _close(work, "CANCELLED", "", rounds)
             raise
-    _close(work, "SUCCEEDED", "")
+    _close(work, "SUCCEEDED", "", rounds)
     return dict(task.outputs)
 
 
-def _close(work: Path, state: str, error: str) -> None:
-    """What the exit handler does on a cluster."""
-    close_run.run(state, _ESCAPES.sub("", error), work / close_run.PAGE, work / "run.md", work.name)
+def _close(work: Path, state: str, error: str, rounds: str) -> None:
+    """What the exit handler does on a cluster. A retraining is over with it: the next one is another run."""
+    told = _ESCAPES.sub("", error)
+    close_run.run(state, told, work / close_run.PAGE, work / "run.md", work.name, rounds=rounds)
+    if rounds and state != "CANCELLED":
+        (work / _RUN).unlink()
 
 
 def run_id(work: Path) -> str:
     """The id of the run in this work folder: kept, so that a restart goes on in the same MLflow run."""
-    file = work / "run.json"
+    file = work / _RUN
     if file.exists():
         return str(json.loads(file.read_text())["run_id"])
     name = f"{work.name}-{uuid.uuid4().hex[:8]}"

@@ -23,12 +23,15 @@ from pipelines.compare import packaged_compare
 from pipelines.evaluate import packaged_evaluate
 from pipelines.gpu_profiles import settings_of
 from pipelines.image_lock import ImageLock
+from pipelines.retrain import packaged_retrain, packaged_retrain_with_images
 
 PIPELINES: dict[str, Callable[..., Any]] = {
     "align": packaged_align,
     "align_with_images": packaged_align_with_images,
     "evaluate": packaged_evaluate,
     "compare": packaged_compare,
+    "retrain": packaged_retrain,
+    "retrain_with_images": packaged_retrain_with_images,
 }
 POD, TRAINJOB = "pod", "trainjob"
 # How training runs: in one pod, on one GPU or several, or over several pods by Kubeflow Trainer.

@@ -31,6 +31,7 @@ def preflight(
     training_gpus: str = "0",
     over_nodes: bool = False,
     register: bool = False,
+    champion_base: str = "",
 ) -> NamedTuple(
     "Inputs",
     [("prompts_digest", str), ("model_digest", str), ("region_models_digest", str), ("benchmarks_digest", str)],
@@ -64,4 +65,5 @@ def preflight(
         training_gpus=training_gpus,
         over_nodes=over_nodes,
         register=register,
+        champion_base=champion_base,
     )

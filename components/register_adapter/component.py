@@ -1,5 +1,7 @@
 """register_adapter: the adapter becomes a version in the MLflow model registry."""
 
+from typing import Optional
+
 from kfp import dsl
 
 from components import images
@@ -10,10 +12,10 @@ def register_adapter(
     adapter: dsl.Input[dsl.Model],
     model: str,
     answers: dsl.Input[dsl.Dataset],
-    report: dsl.Input[dsl.HTML],
     settings: dict,
+    report: Optional[dsl.Input[dsl.HTML]] = None,
 ) -> str:
     """Returns the version's URI, models:/<name>/<version>."""
     from groundtune.promotion import registry
 
-    return registry.run(adapter.path, model, answers.path, report.path, settings)
+    return registry.run(adapter.path, model, answers.path, report.path if report else "", settings)

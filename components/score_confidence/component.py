@@ -21,6 +21,13 @@ def score_confidence(
     from groundtune.candidates import confidence as stage
 
     made = stage.run(
-        prompts.path, candidates.path, images_root, model, confidence.path, settings, adapter=policy_adapter, shard=shard
+        prompts.path,
+        candidates.path,
+        images_root,
+        model,
+        confidence.path,
+        settings,
+        adapter=policy_adapter,
+        shard=shard,
     )
     confidence.metadata.update(made.card)

@@ -61,11 +61,13 @@ def run(
     training_gpus: str = "0",
     over_nodes: bool = False,
     register: bool = False,
+    champion_base: str = "",
 ) -> Inputs:
     """Check all settings, the prompt file, the checkpoints, the benchmark files, the state store and MLflow.
 
     settings: section name -> that stage's settings. image_preferences: whether the run trains on corrupted images.
-    register: whether the adapter is to enter the registry. training_gpus: of the task that trains, or of each of its
+    register: whether the adapter is to enter the registry. champion_base: digest of the checkpoint that the champion
+    belongs to, "" for no champion. training_gpus: of the task that trains, or of each of its
     pods when the pipeline trains over_nodes.
     Raises the error of the first thing that is wrong, by its name.
     """
@@ -98,6 +100,9 @@ def run(
     checkpoint = storage.local_folder(model)
     _check_placeholders(checkpoint)
     digests = {"model": checkpoint_digest(checkpoint)}
+    if champion_base not in ("", digests["model"]):
+        expected = f"the checkpoint that the champion belongs to ({champion_base[:12]}); or another registry.model_name"
+        raise SettingError("model", f"{model} ({digests['model'][:12]})", expected)
     for name in alignment.weighted:
         digests[f"scorer {name}"] = _checkpoint(f"scorers.{name}", scorers.get(name), "its weight is above 0")
     regions = {}

@@ -59,6 +59,10 @@ class Champions:
         history = self.history()
         return history[-1] if history else None
 
+    def reign(self, number: int) -> Reign | None:
+        """The reign of that number, None for 0 and for one that does not count."""
+        return next((reign for reign in self.history() if reign.number == number), None)
+
     def version_of(self, alias: str) -> str:
         """The version that an alias of the model points at; TrackingError when there is none."""
         with self._asking("read the registry of"):

@@ -6,7 +6,7 @@ a short way: it says yes or no to everything, or less and less. Ours.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from groundtune.artifacts import Artifact
@@ -29,12 +29,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class GateVerdict:
-    """rules: in the order of the settings. champion, challenger, base: digests of their answers."""
+    """rules: in the order of the settings. champion, challenger, base: digests of their answers. figures: of these
+    three, "chair/chairs" -> {"value", "low", "high", "better"}."""
 
     rules: tuple[Rule, ...]
     champion: str
     challenger: str
     base: str
+    figures: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def promote(self) -> bool:
@@ -68,9 +70,16 @@ class GateVerdict:
         }
 
 
-def decide(champion: Artifact, challenger: Artifact, base: Artifact, settings: GateSettings) -> GateVerdict:
+def decide(
+    champion: Artifact,
+    challenger: Artifact,
+    base: Artifact,
+    settings: GateSettings,
+    prompts: Artifact | None = None,
+) -> GateVerdict:
     """champion, challenger, base: `answers` artifacts of the same questions. Where nobody is champion yet, the base
-    model is. Raises ArtifactError when they were not asked alike, SettingError for a rule about what was not measured.
+    model is. prompts: what the challenger was made from, whose rejected rows count too. Raises ArtifactError when they
+    were not asked alike, SettingError for a rule about what was not measured.
     """
     from_champion, from_base = _Measured(champion, challenger, CHAMPION), _Measured(base, challenger, BASE)
     rules = [_improves(from_champion, key, settings.minimum_effect) for key in settings.must_improve]
@@ -85,8 +94,15 @@ def decide(champion: Artifact, challenger: Artifact, base: Artifact, settings: G
     if words[0] is not None:
         for name, others in ((CHAMPION, words[1]), (BASE, words[2])):
             rules.append(_says_enough(words[0], others or 0.0, name, settings.min_words_share))
-    rules.append(_was_asked(challenger, settings.max_rejected_share))
-    return GateVerdict(tuple(rules), champion.digest, challenger.digest, base.digest)
+    rules.append(_few_rejected(challenger, "questions", settings.max_rejected_share))
+    if prompts is not None:
+        rules.append(_few_rejected(prompts, "new rows", settings.max_rejected_share))
+    figures = {
+        "champion": from_champion.figures("base"),
+        "challenger": from_champion.figures("aligned"),
+        "base": from_base.figures("base"),
+    }
+    return GateVerdict(tuple(rules), champion.digest, challenger.digest, base.digest, figures)
 
 
 class _Measured:
@@ -105,6 +121,10 @@ class _Measured:
             known = ", ".join(sorted(name for name, row in self.rows.items() if row["better"]))
             raise SettingError(setting, key, f"a metric with a better direction that was measured: {known}", "gate")
         return row
+
+    def figures(self, side: str) -> dict[str, dict[str, Any]]:
+        """side: "base", the other one, or "aligned", the challenger."""
+        return {key: {**row[side], "better": row["better"]} for key, row in self.rows.items()}
 
     def yes_shares(self) -> list[_Row]:
         """Of every benchmark with yes/no questions; a family's mean says nothing that its splits do not."""
@@ -146,10 +166,10 @@ def _says_enough(words: float, others: float, name: str, share: float) -> Rule:
     return Rule(asked, f"{words:.1f} against {others:.1f}", words >= share * others)
 
 
-def _was_asked(challenger: Artifact, limit: float) -> Rule:
-    rejected, asked = int(challenger.manifest["rejected"]), int(challenger.manifest["rows_in"])
+def _few_rejected(source: Artifact, what: str, limit: float) -> Rule:
+    rejected, asked = int(source.manifest["rejected"]), int(source.manifest["rows_in"])
     share = rejected / asked if asked else 1.0
-    return Rule(f"at most {limit:.1%} of the questions were rejected", f"{rejected} of {asked}", share <= limit)
+    return Rule(f"at most {limit:.1%} of the {what} were rejected", f"{rejected} of {asked}", share <= limit)
 
 
 def _said(measured: _Measured, key: str) -> str:

@@ -69,7 +69,7 @@ class Rounds:
     def last(self) -> Round | None:
         """The newest round, None before the first."""
         numbers = self.numbers()
-        return self._read(numbers[-1]) if numbers else None
+        return self.read(numbers[-1]) if numbers else None
 
     def notes(self, number: int) -> dict[str, Any]:
         """What a round's two files say: begun, new, again, unreadable; state, why and ended, "" while it runs."""
@@ -142,9 +142,10 @@ class Rounds:
             "files_before": gathered.before,
         }
         storage.publish_once(json.dumps(content).encode(), storage.join(place, _BEGUN))
-        return self._read(number)  # another process may have been first
+        return self.read(number)  # another process may have been first
 
-    def _read(self, number: int) -> Round:
+    def read(self, number: int) -> Round:
+        """The round of that number, one that was begun."""
         place = storage.join(self.root, f"{number:05d}")
         begun = json.loads(storage.read_bytes(storage.join(place, _BEGUN)))
         return Round(

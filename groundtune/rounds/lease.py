@@ -9,6 +9,7 @@ promotion, does not rest on the lease (promotion.champions).
 """
 
 import json
+import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ class Lease:
     generation: int
     holder: str
     until: datetime
+
+
+def holder() -> str:
+    """Who takes the lease: the pipeline run; outside of one, somebody new every time."""
+    return os.environ.get("GROUNDTUNE_RUN_ID", "") or f"alone-{uuid.uuid4().hex[:8]}"
 
 
 def _utc() -> datetime:

@@ -26,7 +26,7 @@ class RoundRecord:
     the version of it, "" for the base model. champion: the version that the challenger was held against, "" for the
     base model; reign: its number in the log, 0 for nobody. challenger: the version that was registered. promote: what
     the gate says. verdict: GateVerdict.as_dict(). figures: "champion", "challenger" and "base" -> "chair/chairs" ->
-    {"value", "low", "high", "better"}. drift: "mas" and "confidence" -> {"psi", "ks"}, {} in the first round.
+    {"value", "low", "high", "better"}. drift: "MAS <scorer>" and "confidence" -> {"psi", "ks"}, {} in the first round.
     warnings: what somebody should look at.
     """
 

@@ -6,6 +6,7 @@ from groundtune.settings.fields import Settings, setting
 from groundtune.settings.gate import GateSettings
 from groundtune.settings.image_preference import ImagePreferenceSettings, ProbeSettings
 from groundtune.settings.judge import JudgeSettings
+from groundtune.settings.rounds import RoundsSettings
 from groundtune.settings.stages import (
     AlignmentScoreSettings,
     ConfidenceSettings,
@@ -29,6 +30,7 @@ __all__ = [
     "RegistrySettings",
     "RewardSettings",
     "RlhfSettings",
+    "RoundsSettings",
     "SamplingSettings",
     "SelectionSettings",
     "Settings",

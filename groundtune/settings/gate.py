@@ -36,5 +36,5 @@ class GateSettings(Settings):
         0.6, "Words of a caption, as a share of the champion's and the base model's, on the mean.", low=0.0
     )
     max_rejected_share: float = setting(
-        0.05, "Share of the challenger's questions that could not be asked or read.", low=0.0, high=1.0
+        0.05, "Share of the round's rows, and of the questions, that were rejected.", low=0.0, high=1.0
     )

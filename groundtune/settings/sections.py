@@ -8,9 +8,11 @@ from groundtune.settings import stages
 from groundtune.settings.baselines import RewardSettings, RlhfSettings
 from groundtune.settings.evaluation import EvaluationSettings
 from groundtune.settings.fields import Settings
+from groundtune.settings.gate import GateSettings
 from groundtune.settings.image_preference import ImagePreferenceSettings, ProbeSettings
 from groundtune.settings.judge import JudgeSettings
 from groundtune.settings.parallel import ParallelSettings
+from groundtune.settings.rounds import RoundsSettings
 from groundtune.settings.training import TrainingSettings
 from groundtune.settings.verdict import VerdictSettings
 
@@ -30,8 +32,11 @@ SECTIONS: dict[str, type[Settings]] = {
     "reward": RewardSettings,
     "rlhf": RlhfSettings,
     "verdict": VerdictSettings,
+    "rounds": RoundsSettings,
+    "gate": GateSettings,
 }
 OF_COMPARISON = ("reward", "rlhf", "verdict")  # no stage of a single run has these
+OF_RETRAINING = ("rounds", "gate")
 
 
 def check_settings(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Settings]:

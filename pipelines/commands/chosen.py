@@ -8,13 +8,16 @@ from groundtune.errors import SettingError
 from pipelines import config, methods
 
 PLACES = ("model", "adapter", "baseline", "baseline_adapter", "benchmarks_root")
+_WITH_IMAGES = "_with_images"  # the packages that train on corrupted images as well
 BENCHMARKS = "pope,mme,amber,chair"
-Loaded = config.AlignConfig | config.EvaluateConfig | config.CompareConfig
-CONFIGS: dict[str, type[config.AlignConfig] | type[config.EvaluateConfig] | type[config.CompareConfig]] = {
+Loaded = config.AlignConfig | config.EvaluateConfig | config.CompareConfig | config.RetrainConfig
+CONFIGS: dict[str, type[Loaded]] = {
     "align": config.AlignConfig,
     "align_with_images": config.AlignConfig,
     "evaluate": config.EvaluateConfig,
     "compare": config.CompareConfig,
+    "retrain": config.RetrainConfig,
+    "retrain_with_images": config.RetrainConfig,
 }
 
 
@@ -43,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser, pipeline: str) -> None:
 def load(given: argparse.Namespace) -> Loaded:
     """The settings, checked; nothing is looked up. Raises SettingError that names the file and the setting."""
     direct: dict[str, Any] = {"gpu_profile": given.gpu_profile} if given.gpu_profile else {}
-    if given.pipeline == "align_with_images":
+    if given.pipeline.endswith(_WITH_IMAGES):
         direct["image_preferences"] = True
     if given.pipeline == "evaluate":
         direct |= {name: getattr(given, name) for name in PLACES if getattr(given, name) is not None}
@@ -67,7 +70,7 @@ def _of_comparison(given: argparse.Namespace, loaded: config.CompareConfig) -> c
 
 def package_name(loaded: config.RunConfig) -> str:
     """The pipeline of pipelines/packages.py that these settings are for."""
-    return "align_with_images" if getattr(loaded, "image_preferences", False) else loaded.PIPELINE
+    return loaded.PIPELINE + (_WITH_IMAGES if getattr(loaded, "image_preferences", False) else "")
 
 
 def arguments(given: argparse.Namespace, loaded: Loaded) -> dict[str, Any]:

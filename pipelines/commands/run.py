@@ -12,7 +12,7 @@ def add(subparsers: Any) -> None:
     """The command's options, for each pipeline."""
     parser = subparsers.add_parser("run", help="run on this machine with kfp.local")
     started = parser.add_subparsers(dest="pipeline", required=True)
-    for name in ("align", "evaluate", "compare"):
+    for name in ("align", "evaluate", "compare", "retrain"):
         options = started.add_parser(name, help=f"the pipeline `{name}`")
         chosen.add_options(options, name)
         options.add_argument("--work", default="", help="work folder; the same folder resumes")
@@ -21,7 +21,7 @@ def add(subparsers: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Run the pipeline to its end and print its last words."""
-    return {"align": _align, "evaluate": _evaluate, "compare": _compare}[given.pipeline](given)
+    return {"align": _align, "evaluate": _evaluate, "compare": _compare, "retrain": _retrain}[given.pipeline](given)
 
 
 def _align(given: argparse.Namespace) -> int:
@@ -67,6 +67,23 @@ def _compare(given: argparse.Namespace) -> int:
     with told_how_far(trainings):
         made = local.run(compare, arguments, work, given.verbose)
     _say(tables_words(made, work))
+    return 0
+
+
+def _retrain(given: argparse.Namespace) -> int:
+    from pipelines import local
+    from pipelines.closing import rounds_words
+    from pipelines.demo_data import arriving
+    from pipelines.retrain import retrain, retrain_with_images
+
+    preset = given.preset = given.preset or ("" if given.config else "demo")
+    loaded = chosen.load(given)
+    arguments = loaded.arguments()
+    work = _work(given, f"retrain-{preset or Path(given.config).stem}")
+    pipeline = retrain_with_images if chosen.package_name(loaded) == "retrain_with_images" else retrain
+    for _ in arriving(arguments) if preset == "demo" else range(1):
+        local.run(pipeline, arguments, work, given.verbose)
+    _say(rounds_words(arguments["rounds_root"], arguments["title"]))
     return 0
 
 

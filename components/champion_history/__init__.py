@@ -1,0 +1,3 @@
+from components.champion_history.component import champion_history
+
+__all__ = ["champion_history"]

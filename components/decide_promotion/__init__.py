@@ -1,0 +1,3 @@
+from components.decide_promotion.component import decide_promotion
+
+__all__ = ["decide_promotion"]

@@ -1,0 +1,3 @@
+from components.measure_drift.component import measure_drift
+
+__all__ = ["measure_drift"]

@@ -1,0 +1,35 @@
+"""open_round: what a retraining begins with: the lease, the rows that arrived, the champion."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.LIGHT, install_kfp_package=False)
+def open_round(
+    inbox: str,
+    rounds_root: str,
+    settings: dict,
+    registry: dict,
+    gate: dict,
+    summary: dsl.Output[dsl.Markdown],
+) -> NamedTuple(
+    "Opened",
+    [
+        ("work", bool),
+        ("place", str),
+        ("rows", str),
+        ("rows_digest", str),
+        ("champion", str),
+        ("reign", int),
+        ("champion_adapter", str),
+        ("champion_base", str),
+        ("policy_adapter", str),
+    ],
+):
+    """Without enough new rows, or while another retraining runs, `work` is false and nothing else happens."""
+    from groundtune.retraining import opening
+
+    return opening.run(inbox, rounds_root, summary.path, settings, registry, gate)

@@ -1,0 +1,3 @@
+from components.report_rounds.component import report_rounds
+
+__all__ = ["report_rounds"]

@@ -1,0 +1,13 @@
+"""rollback_version: the version that was champion before is champion again."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.LIGHT, install_kfp_package=False)
+def rollback_version(model_name: str, reason: str) -> str:
+    """Returns the champion's URI."""
+    from groundtune.promotion import steps
+
+    return steps.rollback(model_name, reason)

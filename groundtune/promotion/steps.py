@@ -1,0 +1,44 @@
+"""promote_version, rollback_version and champion_history: the log of champions as steps of anybody's pipeline."""
+
+import os
+
+from groundtune.progress import say
+from groundtune.promotion.champions import CHAMPION, Champions, described
+from groundtune.tracking.ledger import noted
+
+NOW = -1  # as `after`: whoever reigns at this moment
+
+
+@noted("promote_version")
+def promote(model_name: str, version: str, reason: str, after: int = NOW) -> str:
+    """Make a version champion; returns models:/<name>@champion. after: number of the reign that it was held against, 0
+    for nobody, NOW for whoever reigns. Raises PromotionError when another champion came since."""
+    champions = Champions(model_name)
+    held = champions.current() if after == NOW else champions.reign(after)
+    reign = champions.promote(version, held, reason, by=_run())
+    say("promote_version", f"version {reign.version} of {model_name} is champion (reign {reign.number})")
+    return f"models:/{model_name}@{CHAMPION}"
+
+
+@noted("rollback_version")
+def rollback(model_name: str, reason: str) -> str:
+    """Make the champion before the present one champion again; returns models:/<name>@champion. Raises PromotionError
+    when there is none."""
+    reign = Champions(model_name).rollback(reason, by=_run())
+    say("rollback_version", f"version {reign.version} of {model_name} is champion again (reign {reign.number})")
+    return f"models:/{model_name}@{CHAMPION}"
+
+
+@noted("champion_history")
+def history(model_name: str) -> str:
+    """Markdown: a table of all reigns with their reasons; sets the aliases that a killed promotion left behind."""
+    champions = Champions(model_name)
+    reigns = champions.history()
+    if not reigns:
+        return f"{model_name} never had a champion.\n"
+    champions.set_aliases()
+    return f"```\n{described(reigns, reasons=True)}\n```\n"
+
+
+def _run() -> str:
+    return os.environ.get("GROUNDTUNE_RUN_ID", "")

@@ -1,0 +1,113 @@
+"""open_round: what a retraining begins with. It takes the lease, finishes what a killed run left decided, and opens a
+round of the rows that arrived; with too few of them, or while another retraining runs, there is nothing to do."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from groundtune import storage, tracking
+from groundtune.digests import digest_file
+from groundtune.errors import LeaseError, SettingError
+from groundtune.progress import say
+from groundtune.promotion.champions import Champions, Reign
+from groundtune.promotion.served import served_adapter
+from groundtune.retraining.following import finish_decided
+from groundtune.rounds.intake import Round, Rounds
+from groundtune.rounds.lease import Leases, holder
+from groundtune.settings import GateSettings, RegistrySettings, RoundsSettings
+from groundtune.tracking.ledger import noted
+
+STAGE = "open_round"
+BASE = "base"  # of RoundsSettings.policy
+
+
+class Opened(NamedTuple):
+    """work: whether there is a round. place: its folder; rows, rows_digest: its prompt file. champion: the version that
+    reigns and reign its number, "" and 0 for nobody; champion_adapter: where its adapter is, "" for the base model;
+    champion_base: the digest of the checkpoint it belongs to. policy_adapter: whose answers the round learns from, ""
+    for the base model's."""
+
+    work: bool
+    place: str = ""
+    rows: str = ""
+    rows_digest: str = ""
+    champion: str = ""
+    reign: int = 0
+    champion_adapter: str = ""
+    champion_base: str = ""
+    policy_adapter: str = ""
+
+
+@noted(STAGE)
+@storage.patience(storage.CHECK_PATIENCE)
+def run(
+    inbox: str,
+    rounds: str,
+    summary: str | Path,
+    settings: RoundsSettings | Mapping[str, Any],
+    registry: RegistrySettings | Mapping[str, Any],
+    gate: GateSettings | Mapping[str, Any],
+) -> Opened:
+    """Write the summary (Markdown) of what is done and why.
+
+    inbox: folder or s3:// prefix below which prompt files arrive. rounds: where rounds are kept. Raises SettingError
+    for a wrong setting, before anything is looked at, and without a registry.
+    """
+    settings, named = RoundsSettings.of(settings, "rounds"), RegistrySettings.of(registry, "registry")
+    GateSettings.of(gate, "gate")
+    _check_places(inbox, rounds)
+    with tracking.stage(STAGE, settings=settings.to_mapping()) as log:
+        champions = Champions(named.model_name)
+        found, words = _begin(inbox, rounds, champions, settings)
+        Path(summary).write_text(f"**{words}**\n", encoding="utf-8")
+        log.tag("groundtune.round", words)
+        say(STAGE, words)
+        return found
+
+
+def _begin(inbox: str, rounds: str, champions: Champions, settings: RoundsSettings) -> tuple[Opened, str]:
+    leases, me = Leases(rounds), holder()
+    try:
+        leases.take(me, settings.lease_hours)
+    except LeaseError as error:
+        return Opened(False), f"Nothing to do: {error}."
+    done = finish_decided(rounds, champions, settings)
+    one = Rounds(rounds).open(inbox, settings.minimum_rows)
+    if one is None:
+        leases.release(me)
+        words = f"Nothing to do: fewer than {settings.minimum_rows:,} new rows in {inbox}."
+        return Opened(False), f"{done} {words}".strip()
+    reign = champions.current()
+    opened = _opened(one, reign, champions.name, rounds, settings)
+    held = f"version {reign.version} of {champions.name} is champion" if reign else "nobody is champion yet"
+    counted = f"{one.new:,} new rows ({one.again:,} seen before, {one.unreadable:,} unreadable)"
+    told = f"Round {one.number}: {counted}; {held}."
+    return opened, f"{done} {told}".strip()
+
+
+def _opened(one: Round, reign: Reign | None, name: str, rounds: str, settings: RoundsSettings) -> Opened:
+    given = {
+        "work": True,
+        "place": one.place,
+        "rows": one.rows,
+        "rows_digest": digest_file(storage.local_file(one.rows)),
+    }
+    if reign is None:
+        return Opened(**given)
+    served = served_adapter(name, reign, rounds)
+    return Opened(
+        **given,
+        champion=served.version,
+        reign=reign.number,
+        champion_adapter=served.place,
+        champion_base=served.base_digest,
+        policy_adapter="" if settings.policy == BASE else served.place,
+    )
+
+
+def _check_places(inbox: str, rounds: str) -> None:
+    for setting, place in (("inbox", inbox), ("rounds", rounds)):
+        if not place:
+            raise SettingError(setting, place, "a folder or an s3:// prefix")
+    if not storage.is_s3(inbox) and not Path(inbox).is_dir():
+        raise SettingError("inbox", inbox, "a folder or s3:// prefix where prompt files arrive")

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.comparison import RESULTS
+from bench.retraining import BACK, stories_of
 from groundtune.report.comparison import sentences
 from groundtune.report.comparison.markdown import markdown as comparison_markdown
 from groundtune.report.comparison.page import chart_file, drawings
 from groundtune.report.comparison.words import key_metrics
+from groundtune.report.rounds.markdown import markdown as rounds_markdown
+from groundtune.report.rounds.page import drawings as rounds_drawings
 
 FIGURES = Path("docs/images/comparison")
 
@@ -214,6 +217,28 @@ def pair_truth_table(result: dict[str, Any]) -> str:
     return _with_source(lines, result, note)
 
 
+def retraining_block(result: dict[str, Any]) -> str:
+    """Rounds as a table, the champion's figures, and what the planted round and the rollback showed."""
+    told = stories_of(result)
+    planted, back = told[-1], result["rollback"]
+    assert planted.record is not None
+    rules = planted.record.verdict["rules"]
+    failed = [rule["asked"] for rule in rules if not rule["holds"]]
+    lines = [rounds_markdown(told)]
+    lines += [f"![{name}](images/retraining/{name})" for name in sorted(rounds_drawings(told))]
+    lines.append(
+        f"Round {planted.number} was planted: its scores were shuffled (`{result['planted']['setting']}`). It was "
+        f"**{planted.state}**; {len(failed)} of {len(rules)} rules failed: {'; '.join(failed)}."
+    )
+    changed, lost = (back[key] for key in BACK)
+    lines.append(
+        f"Promoted by hand all the same, that version answered {changed} of {back['questions']} questions otherwise; "
+        f"after `rollback` {back['questions'] - lost} of {back['questions']} were answered as before."
+    )
+    note = f"{result['seconds'] / 60:.0f} minutes on 2 cores."
+    return _with_source(["\n\n".join(lines)], result, note)
+
+
 def _others(figures: dict[str, float]) -> list[str]:
     return [_percent(figures[name]) for name in ("chair_i", "coverage", "pope_adversarial_accuracy")]
 
@@ -260,6 +285,9 @@ BLOCKS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
+RETRAINING = "retraining_demo"
+
+
 def main() -> None:
     found = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name, _ in BLOCKS.values()}
     FIGURES.mkdir(parents=True, exist_ok=True)
@@ -275,6 +303,8 @@ def main() -> None:
     rewrite(Path("README.md"), "comparison_demo", comparison_sentence(found["comparison_demo"]))
     for block, (name, made) in BLOCKS.items():
         rewrite(Path("docs/results.md"), block, made(found[name]))
+    rounds = json.loads((RESULTS / f"{RETRAINING}.json").read_text())
+    rewrite(Path("docs/retraining.md"), RETRAINING, retraining_block(rounds))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ def ensure_demo_data(folder: Path = FOLDER, prompts: int = PROMPTS) -> None:
 
 
 def arriving(arguments: Mapping[str, Any]) -> Iterator[int]:
-    """The weeks of the demo's retraining that are not done yet, each when its prompts lie in the inbox. A run that was
-    killed finds its week there, and goes on with it."""
+    """The weeks of the demo's retraining that are not done yet, each when its prompts lie in the inbox; after them one
+    more, of whatever else lies there. A run that was killed finds its week in the inbox, and goes on with it."""
     from groundtune.rounds.record import PROMOTED, REFUSED, stories
 
     data, inbox = Path(arguments["images_root"]), Path(arguments["inbox"])
@@ -28,6 +28,8 @@ def arriving(arguments: Mapping[str, Any]) -> Iterator[int]:
     rows = (data / "prompts.jsonl").read_text("utf-8").splitlines(keepends=True)
     inbox.mkdir(parents=True, exist_ok=True)
     done = sum(story.state in (PROMOTED, REFUSED) for story in stories(arguments["rounds_root"]))
+    if done >= WEEKS:
+        yield WEEKS
     for week in range(done, WEEKS):
         coming = inbox / f".week-{week + 1}.jsonl"  # hidden until it is whole
         coming.write_text("".join(rows[week * PROMPTS_A_WEEK : (week + 1) * PROMPTS_A_WEEK]), "utf-8")

@@ -1,5 +1,6 @@
 """Run a pipeline on this machine with kfp.local: the same components, the same orchestration, one work folder."""
 
+import fcntl
 import json
 import logging
 import os
@@ -15,7 +16,7 @@ from typing import Any, TextIO
 from kfp import local
 
 from groundtune import close_run
-from groundtune.errors import GroundtuneError
+from groundtune.errors import GroundtuneError, SettingError
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # kfp's colours
 _RUN = "run.json"
@@ -32,9 +33,15 @@ def run(pipeline: Callable[..., Any], arguments: dict[str, Any], work: Path, ver
 
     However it ends, work/run.html tells how. GPUs of a cluster are not asked for: a task takes what this machine has.
     work/artifacts holds every task's outputs, work/cache what is finished, work/state what is not, work/mlflow.db the
-    tracking database unless MLFLOW_TRACKING_URI names a server.
+    tracking database unless MLFLOW_TRACKING_URI names a server. Raises RunFailed, and SettingError while another run is
+    at work in the folder.
     """
     work.mkdir(parents=True, exist_ok=True)
+    with _alone(work):
+        return _run(pipeline, arguments, work, verbose)
+
+
+def _run(pipeline: Callable[..., Any], arguments: dict[str, Any], work: Path, verbose: bool) -> dict[str, Any]:
     rounds = arguments.get("rounds_root", "")
     _environment(work)
     local.init(
@@ -57,6 +64,17 @@ def run(pipeline: Callable[..., Any], arguments: dict[str, Any], work: Path, ver
             raise
     _close(work, "SUCCEEDED", "", rounds)
     return dict(task.outputs)
+
+
+@contextmanager
+def _alone(work: Path) -> Iterator[None]:
+    """No two runs in one work folder: they would be one run, twice. Whoever is killed leaves it free."""
+    with (work / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SettingError("--work", str(work), "a folder in which no other run is at work") from error
+        yield
 
 
 def _close(work: Path, state: str, error: str, rounds: str) -> None:

@@ -92,7 +92,7 @@ def _define(image_preferences: bool) -> Any:
         opened = on_cpu(
             open_round(inbox=inbox, rounds_root=rounds_root, settings=rounds, registry=registry, gate=gate)
         ).set_caching_options(False)  # it looks at what arrived
-        with dsl.If(opened.outputs["work"] == True, name="round"):  # noqa: E712  KFP compares an output
+        with dsl.If(opened.outputs["Output"] == True, name="round"):  # noqa: E712  KFP compares an output
             given = {
                 "prompts": opened.outputs["rows"],
                 "images_root": images_root,

@@ -18,7 +18,7 @@ def open_round(
 ) -> NamedTuple(
     "Opened",
     [
-        ("work", bool),
+        ("Output", bool),  # the one name of which kfp.local lets a condition ask
         ("place", str),
         ("rows", str),
         ("rows_digest", str),
@@ -29,7 +29,10 @@ def open_round(
         ("policy_adapter", str),
     ],
 ):
-    """Without enough new rows, or while another retraining runs, `work` is false and nothing else happens."""
+    """Output: whether there is a round; without enough new rows, or while another retraining runs, there is none."""
+    from collections import namedtuple
+
     from groundtune.retraining import opening
 
-    return opening.run(inbox, rounds_root, summary.path, settings, registry, gate)
+    opened = opening.run(inbox, rounds_root, summary.path, settings, registry, gate)
+    return namedtuple("Opened", ["Output", *opened._fields[1:]])(*opened)

@@ -24,6 +24,7 @@ from groundtune.vlm.sampling import Decoding
 
 MAX_PIXELS = 64_000_000
 BASE_VARIABLE = "GROUNDTUNE_BASE_MODEL"  # where the base checkpoint lies here, when that is not where it lay then
+_SERVED = "__pyfunc_model_path__"  # MLflow's, in the processes that answer over HTTP
 _LONGEST_PATH = 1024  # characters; anything longer is base64
 _CACHE_TOKENS = 8192  # of all answers together: 4 GiB of a 7B model, beside its weights
 
@@ -51,7 +52,8 @@ class AnsweringModel(PythonModel):
         self.vlm = load_vlm(folder, adapter=context.artifacts["adapter"])
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow reads type hints
-        """DataFrame with columns image (base64, or a path on this machine) and instruction -> DataFrame with `answer`.
+        """DataFrame with columns image (base64, or, but not from a client of `mlflow models serve`, a path on this
+        machine) and instruction -> DataFrame with `answer`.
 
         params: max_new_tokens. Raises RecordError that names the row.
         """
@@ -66,16 +68,19 @@ class AnsweringModel(PythonModel):
 
 
 def _image(record_id: str, text: str) -> Image.Image:
-    if len(text) <= _LONGEST_PATH and os.path.isfile(text):  # Path.is_file raises where no file could have that name
+    if _may_be_a_path(text) and os.path.isfile(text):  # Path.is_file raises where no file could have that name
         data = Path(text).read_bytes()
     else:
         try:
             data = base64.b64decode(text.rpartition("base64,")[2], validate=True)
         except (binascii.Error, ValueError) as error:
-            raise RecordError(
-                record_id, "image", f'"{text[:60]}" is neither a file here nor base64 ({error})'
-            ) from error
+            raise RecordError(record_id, "image", f'"{text[:60]}" is no base64 of a picture ({error})') from error
     return images.decode(data, record_id, "image", MAX_PIXELS)
+
+
+def _may_be_a_path(text: str) -> bool:
+    """Who asks over HTTP opens no file of the server, and learns of none whether it is there."""
+    return _SERVED not in os.environ and len(text) <= _LONGEST_PATH
 
 
 set_model(AnsweringModel())

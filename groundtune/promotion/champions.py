@@ -7,6 +7,8 @@ the same reign the first counts, the other is overtaken (docs/decisions/0036). T
 follow from the log and can be set from it at any time.
 """
 
+import random
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -100,19 +102,33 @@ class Champions:
                 if not wrong:
                     return
                 for alias, version in wrong.items():
-                    if version is None:
-                        self._client.delete_registered_model_alias(self.name, alias)
-                    else:
-                        self._client.set_registered_model_alias(self.name, alias, version)
+                    self._set_alias(alias, version)
         raise PromotionError(f"the aliases of {self.name} were changed by others {_TRIES} times; look at {self.log}")
+
+    def _set_alias(self, alias: str, version: str | None) -> None:
+        """None: take it away. MLflow looks whether the alias is there and then writes: of two that do so at the same
+        moment its database refuses one, which looks again with the next try."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            if version is None:
+                self._client.delete_registered_model_alias(self.name, alias)
+            else:
+                self._client.set_registered_model_alias(self.name, alias, version)
+        except MlflowException as error:
+            if "IntegrityError" not in str(error):
+                raise
+            time.sleep(random.uniform(0.1, 0.5))
 
     def _append(self, version: str, after: Reign | None, kind: str, reasons: str, by: str) -> Reign:
         claim = uuid.uuid4().hex  # a request that is sent twice makes two entries; either is this one
         tags = {_CHAMPION: version, _AFTER: str(after.number if after else 0), _KIND: kind, _BY: by, _CLAIM: claim}
         with self._asking("promote on"):
-            source = str(self._client.get_model_version(self.name, version).source)
+            made = self._client.get_model_version(self.name, version)
             ensure_model(self._client, self.log, f"The champions of `{self.name}`, one a version.")
-            self._client.create_model_version(self.log, source, tags=tags, description=reasons[:_LONGEST])
+            self._client.create_model_version(
+                self.log, str(made.source), run_id=made.run_id or None, tags=tags, description=reasons[:_LONGEST]
+            )
         counted = self._counted()
         self.set_aliases()
         for reign, of in counted:

@@ -23,6 +23,7 @@ from groundtune.settings import RegistrySettings
 from tests.servers import MlflowServer, Server, free_port
 from tests.tiny_checkpoints import tiny_adapter
 
+FILE = str(Path(__file__).parents[3] / "docs" / "images" / "report.png")  # one that the server could read
 INSTRUCTIONS = ("Describe this image.", "Is there a cat in the image?", "What is in the picture?")
 TOKENS = 8
 PATIENCE = 120  # seconds a request
@@ -141,11 +142,12 @@ def test_the_champion_serves_over_http_what_it_answers_here_and_a_rollback_bring
 @pytest.mark.parametrize(
     ("image", "instruction", "problem"),
     [
-        ("no/such.png", INSTRUCTIONS[0], 'row 0": image: "no/such.png" is neither a file here nor base64'),
+        ("no/such.png", INSTRUCTIONS[0], 'row 0": image: "no/such.png" is no base64 of a picture'),
+        (FILE, INSTRUCTIONS[0], f'row 0": image: "{FILE[:60]}" is no base64 of a picture'),
         (base64.b64encode(b"no picture").decode(), INSTRUCTIONS[0], 'row 0": image: "image" is not a readable image'),
         (png(), "What is <image>?", 'row 0": instruction: contains the image token'),
     ],
-    ids=["no such file", "no picture", "image token"],
+    ids=["no such file", "a file of the server", "no picture", "image token"],
 )
 def test_what_cannot_be_answered_is_an_error_that_names_it_and_the_server_goes_on(
     server: ServingServer, image: str, instruction: str, problem: str

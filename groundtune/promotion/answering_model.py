@@ -74,7 +74,8 @@ def _image(record_id: str, text: str) -> Image.Image:
         try:
             data = base64.b64decode(text.rpartition("base64,")[2], validate=True)
         except (binascii.Error, ValueError) as error:
-            raise RecordError(record_id, "image", f'"{text[:60]}" is no base64 of a picture ({error})') from error
+            kind = "no base64" if _SERVED in os.environ else "neither a file here nor base64"
+            raise RecordError(record_id, "image", f'"{text[:60]}" is {kind} ({error})') from error
     return images.decode(data, record_id, "image", MAX_PIXELS)
 
 

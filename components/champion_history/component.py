@@ -8,8 +8,6 @@ from components import images
 @dsl.component(base_image=images.LIGHT, install_kfp_package=False)
 def champion_history(model_name: str, history: dsl.Output[dsl.Markdown]):
     """A table, one reign a line."""
-    from pathlib import Path
-
     from groundtune.promotion import steps
 
-    Path(history.path).write_text(steps.history(model_name), encoding="utf-8")
+    steps.history(model_name, history.path)

@@ -30,9 +30,6 @@ def open_round(
     ],
 ):
     """Output: whether there is a round; without enough new rows, or while another retraining runs, there is none."""
-    from collections import namedtuple
-
     from groundtune.retraining import opening
 
-    opened = opening.run(inbox, rounds_root, summary.path, settings, registry, gate)
-    return namedtuple("Opened", ["Output", *opened._fields[1:]])(*opened)
+    return opening.run(inbox, rounds_root, summary.path, settings, registry, gate)

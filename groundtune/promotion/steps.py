@@ -1,6 +1,7 @@
 """promote_version, rollback_version and champion_history: the log of champions as steps of anybody's pipeline."""
 
 import os
+from pathlib import Path
 
 from groundtune.progress import say
 from groundtune.promotion.champions import CHAMPION, Champions, described
@@ -30,14 +31,16 @@ def rollback(model_name: str, reason: str) -> str:
 
 
 @noted("champion_history")
-def history(model_name: str) -> str:
-    """Markdown: a table of all reigns with their reasons; sets the aliases that a killed promotion left behind."""
+def history(model_name: str, out: str | Path) -> str:
+    """Write, and return, Markdown: a table of all reigns with their reasons. Sets the aliases that a killed promotion
+    left behind."""
     champions = Champions(model_name)
     reigns = champions.history()
-    if not reigns:
-        return f"{model_name} never had a champion.\n"
-    champions.set_aliases()
-    return f"```\n{described(reigns, reasons=True)}\n```\n"
+    if reigns:
+        champions.set_aliases()
+    told = f"```\n{described(reigns, reasons=True)}\n```\n" if reigns else f"{model_name} never had a champion.\n"
+    Path(out).write_text(told, encoding="utf-8")
+    return told
 
 
 def _run() -> str:

@@ -85,7 +85,7 @@ def told(world: World) -> list[RoundStory]:
     """All that happens, in its order; the stories after it."""
     world.arrive(0)
     both = [world.start("one"), world.start("two")]
-    loser = next(process for process in iter(lambda: _ended(both), None) if process)
+    loser = _first_to_end(both)
     world.said["loser"], _ = loser.communicate()
     (winner,) = (process for process in both if process is not loser)
     name = "one" if winner is both[0] else "two"
@@ -99,9 +99,12 @@ def told(world: World) -> list[RoundStory]:
     return stories(world.rounds)
 
 
-def _ended(processes: list[subprocess.Popen[str]]) -> subprocess.Popen[str] | None:
-    time.sleep(0.2)
-    return next((process for process in processes if process.poll() is not None), None)
+def _first_to_end(processes: list[subprocess.Popen[str]]) -> subprocess.Popen[str]:
+    while True:
+        time.sleep(0.2)
+        for process in processes:
+            if process.poll() is not None:
+                return process
 
 
 def _killed_at(process: subprocess.Popen[str], stage: str) -> str:

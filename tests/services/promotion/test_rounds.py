@@ -1,6 +1,9 @@
 """A round of retraining from opening to end, on a real registry: promoted, refused, overtaken, killed, failed."""
 
 import json
+import shutil
+import subprocess
+import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +138,8 @@ def test_three_rounds_promote_refuse_and_promote(retraining: Retraining, mlflow_
     rollback(retraining.name, "worse in use")
     assert retraining.champions.version_of("champion") == made.challenger
     promote(retraining.name, third.challenger, "it was not")
-    assert "it was not" in history(retraining.name) and "worse in use" in history(retraining.name)
+    told = history(retraining.name, retraining.root / "history.md")
+    assert "it was not" in told and "worse in use" in told and (retraining.root / "history.md").read_text() == told
 
 
 def test_too_few_rows_are_nothing_to_do_and_wait(retraining: Retraining) -> None:
@@ -307,3 +311,42 @@ def test_wrong_places_are_refused(retraining: Retraining, inbox: str, rounds: st
     places = [str(retraining.root / place) if place else "" for place in (inbox, rounds)]
     with pytest.raises(SettingError, match=message):
         opening.run(*places, retraining.root / "summary.md", SETTINGS, {"model_name": retraining.name}, {})
+
+
+WITHOUT = """
+import sys
+
+from importlib.machinery import PathFinder
+
+class Hidden:
+    names = {"torch", "transformers", "peft", "trl", "accelerate", "pandas", "sklearn", "scipy", "matplotlib",
+             "sqlalchemy", "alembic", "flask", "docker", "graphene", "gunicorn", "waitress", "kfp"}
+    finders = list(sys.meta_path)
+    find_distributions = staticmethod(PathFinder.find_distributions)
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.names:
+            return None
+        return next(filter(None, (finder.find_spec(name, path, target) for finder in self.finders)), None)
+
+sys.meta_path[:] = [Hidden()]
+from groundtune import close_run
+from groundtune.promotion import steps
+from groundtune.report import rounds_stage
+from groundtune.retraining import closing, deciding, drifting, opening
+
+found = opening.run(*sys.argv[1:3], sys.argv[2] + ".md", {"minimum_rows": 2}, {"model_name": sys.argv[3]}, {})
+assert found.work and found.champion_adapter, found
+assert steps.rollback and rounds_stage.run(sys.argv[2], sys.argv[2] + ".html", sys.argv[2] + ".summary.md")
+"""
+
+
+def test_the_small_tasks_of_a_round_need_nothing_that_the_light_image_lacks(retraining: Retraining) -> None:
+    retraining.arrive("a", "b")
+    retraining.close(retraining.open("run-1"), retraining.challenge(BETTER, BASE))
+    retraining.arrive("c", "d")
+    shutil.rmtree(Path(retraining.rounds) / "champions", ignore_errors=True)
+    places = [str(retraining.root / "inbox"), retraining.rounds, retraining.name]
+    retraining.patch.setenv("GROUNDTUNE_RUN_ID", "run-2")
+    done = subprocess.run([sys.executable, "-c", WITHOUT, *places], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]

@@ -4,7 +4,10 @@ import pytest
 
 from pipelines.packages import PIPELINES
 
+_ROUNDS = ["inbox", "rounds_root", "images_root", "model", "scorers", "benchmarks_root"]
 REQUIRED = {
+    "retrain": _ROUNDS,
+    "retrain_with_images": _ROUNDS,
     "align": ["prompts", "images_root", "model", "scorers", "benchmarks_root"],
     "align_with_images": ["prompts", "images_root", "model", "scorers", "benchmarks_root"],
     "evaluate": ["benchmarks_root", "model"],

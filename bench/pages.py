@@ -12,12 +12,14 @@ from typing import Any
 
 from bench.comparison import RESULTS
 from bench.retraining import BACK, stories_of
+from bench.retraining import FIGURES as ROUNDS_FIGURES
 from groundtune.report.comparison import sentences
 from groundtune.report.comparison.markdown import markdown as comparison_markdown
 from groundtune.report.comparison.page import chart_file, drawings
 from groundtune.report.comparison.words import key_metrics
 from groundtune.report.rounds.markdown import markdown as rounds_markdown
 from groundtune.report.rounds.page import drawings as rounds_drawings
+from groundtune.rounds.record import PROMOTED
 
 FIGURES = Path("docs/images/comparison")
 
@@ -239,6 +241,22 @@ def retraining_block(result: dict[str, Any]) -> str:
     return _with_source(["\n\n".join(lines)], result, note)
 
 
+def retraining_sentence(result: dict[str, Any]) -> str:
+    """For the README: the champion's CHAIRs over the rounds, and what became of the planted one."""
+    told = stories_of(result)
+    values: list[float] = []
+    for one in told[:-1]:
+        assert one.record is not None
+        champion, challenger = (one.record.figures[who]["chair/chairs"]["value"] for who in ("champion", "challenger"))
+        values = [*(values or [champion]), challenger if one.state == PROMOTED else champion]
+    return (
+        f"On the demo world the champion's captions with a hallucinated object went "
+        f"{' → '.join(map(_percent, values))} % over "
+        f"{len(told) - 1} rounds; a planted round of shuffled scores was {told[-1].state}. "
+        f"[All of it](docs/retraining.md), from `{result['machine']['command']}`."
+    )
+
+
 def _others(figures: dict[str, float]) -> list[str]:
     return [_percent(figures[name]) for name in ("chair_i", "coverage", "pope_adversarial_accuracy")]
 
@@ -304,7 +322,11 @@ def main() -> None:
     for block, (name, made) in BLOCKS.items():
         rewrite(Path("docs/results.md"), block, made(found[name]))
     rounds = json.loads((RESULTS / f"{RETRAINING}.json").read_text())
+    ROUNDS_FIGURES.mkdir(parents=True, exist_ok=True)
+    for file, svg in rounds_drawings(stories_of(rounds)).items():
+        (ROUNDS_FIGURES / file).write_text(svg, encoding="utf-8")
     rewrite(Path("docs/retraining.md"), RETRAINING, retraining_block(rounds))
+    rewrite(Path("README.md"), "retraining_sentence", retraining_sentence(rounds))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,8 @@
 
     python -m bench.retraining --work runs/bench-retraining
 
-Writes bench/results/retraining_demo.json and docs/images/retraining/*.svg; `python -m bench.pages` puts them into
-docs/retraining.md. Nothing is tuned here: the preset is fixed before the test scenes are seen. A work folder that is
-there is gone on with.
+Writes bench/results/retraining_demo.json, which `python -m bench.pages` puts into docs/retraining.md. Nothing is tuned
+here: the preset is fixed before the test scenes are seen. A work folder that is there is gone on with.
 """
 
 import argparse
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine import describe
-from groundtune.report.rounds.page import drawings
 from groundtune.rounds.record import PROMOTED, REFUSED, RoundRecord, RoundStory, stories
 from pipelines.demo_data import PROMPTS_A_WEEK, WEEKS, ensure_demo_data
 
@@ -104,9 +102,6 @@ def main() -> None:
         "machine": describe(" ".join(["python", "-m", "bench.retraining", *sys.argv[1:]])),
     }
     given.out.write_text(json.dumps(result, indent=1) + "\n")
-    FIGURES.mkdir(parents=True, exist_ok=True)
-    for name, svg in drawings(stories(str(work / "rounds"))).items():
-        (FIGURES / name).write_text(svg, encoding="utf-8")
     print(f"written to {given.out}")
 
 

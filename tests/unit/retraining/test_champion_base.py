@@ -20,5 +20,5 @@ def test_a_champion_of_another_base_is_refused_by_name(tmp_path: Path) -> None:
     sections["probe"] = {"questions": 0, "captions": 0, "pairs": 0}
     right = checkpoint_digest(given["model"])
     assert preflight.run(*places, sections, champion_base=right).model_digest.startswith(right)
-    with pytest.raises(SettingError, match=r"setting 'model' is .*the champion belongs to \(000000000000\); or another"):
+    with pytest.raises(SettingError, match=r"'model' is .*the champion belongs to \(000000000000\); or another"):
         preflight.run(*places, sections, champion_base="0" * 64)

@@ -44,6 +44,7 @@ def run(pipeline: Callable[..., Any], arguments: dict[str, Any], work: Path, ver
 def _run(pipeline: Callable[..., Any], arguments: dict[str, Any], work: Path, verbose: bool) -> dict[str, Any]:
     rounds = arguments.get("rounds_root", "")
     _environment(work)
+    _try_once(pipeline)
     local.init(
         local.SubprocessRunner(use_venv=False),
         pipeline_root=str(work / "artifacts"),
@@ -64,6 +65,15 @@ def _run(pipeline: Callable[..., Any], arguments: dict[str, Any], work: Path, ve
             raise
     _close(work, "SUCCEEDED", "", rounds)
     return dict(task.outputs)
+
+
+def _try_once(pipeline: Any) -> None:
+    """On a cluster a task is tried again after minutes, for nodes get lost. Here an error is final: the same command goes
+    on from it."""
+    spec = pipeline.pipeline_spec
+    for component in (spec.root, *spec.components.values()):
+        for task in component.dag.tasks.values():
+            task.ClearField("retry_policy")
 
 
 @contextmanager

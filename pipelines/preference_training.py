@@ -82,10 +82,10 @@ def checks(given: Given, pools: Pools, image_preferences: bool, over_nodes: bool
             **more,
         )
     ).set_caching_options(False)  # it looks at what is there now
-    names = ("model", "scorers", "alignment", "sampling", "confidence", "training", "evaluation")
+    sections = ("model", "scorers", "alignment", "sampling", "confidence", "training", "evaluation")
     gpu = pools.on_gpu(tried_again=False)(
         check_gpu(
-            **{name: given[name] for name in names},
+            **{name: given[name] for name in sections},
             accelerator_count=pools.accelerator_count,
             training_gpus=pools.training_gpus,
             image_preferences=image_preferences,

@@ -21,7 +21,6 @@ def open_round(
         ("Output", bool),  # the one name of which kfp.local lets a condition ask
         ("place", str),
         ("rows", str),
-        ("rows_digest", str),
         ("champion", str),
         ("reign", int),
         ("champion_adapter", str),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from groundtune import storage, tracking
-from groundtune.digests import digest_file
 from groundtune.errors import LeaseError, SettingError
 from groundtune.progress import say
 from groundtune.promotion.champions import Champions, Reign
@@ -22,7 +21,7 @@ BASE = "base"  # of RoundsSettings.policy
 
 
 class Opened(NamedTuple):
-    """work: whether there is a round. place: its folder; rows, rows_digest: its prompt file. champion: the version that
+    """work: whether there is a round. place: its folder; rows: its prompt file. champion: the version that
     reigns and reign its number, "" and 0 for nobody; champion_adapter: where its adapter is, "" for the base model;
     champion_base: the digest of the checkpoint it belongs to. policy_adapter: whose answers the round learns from, ""
     for the base model's."""
@@ -30,7 +29,6 @@ class Opened(NamedTuple):
     work: bool
     place: str = ""
     rows: str = ""
-    rows_digest: str = ""
     champion: str = ""
     reign: int = 0
     champion_adapter: str = ""
@@ -91,17 +89,11 @@ def _begin(inbox: str, rounds: str, champions: Champions, settings: RoundsSettin
 
 
 def _opened(one: Round, reign: Reign | None, name: str, rounds: str, settings: RoundsSettings) -> Opened:
-    given = {
-        "work": True,
-        "place": one.place,
-        "rows": one.rows,
-        "rows_digest": digest_file(storage.local_file(one.rows)),
-    }
+    opened = Opened(True, one.place, one.rows)
     if reign is None:
-        return Opened(**given)
+        return opened
     served = served_adapter(name, reign, rounds)
-    return Opened(
-        **given,
+    return opened._replace(
         champion=served.version,
         reign=reign.number,
         champion_adapter=served.place,

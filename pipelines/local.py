@@ -68,8 +68,8 @@ def _run(pipeline: Callable[..., Any], arguments: dict[str, Any], work: Path, ve
 
 
 def _try_once(pipeline: Any) -> None:
-    """On a cluster a task is tried again after minutes, for nodes get lost. Here an error is final: the same command goes
-    on from it."""
+    """On a cluster a task is tried again after minutes, for nodes get lost. Here an error is final: the same command
+    goes on from it."""
     spec = pipeline.pipeline_spec
     for component in (spec.root, *spec.components.values()):
         for task in component.dag.tasks.values():

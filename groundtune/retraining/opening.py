@@ -21,10 +21,10 @@ BASE = "base"  # of RoundsSettings.policy
 
 
 class Opened(NamedTuple):
-    """work: whether there is a round. place: its folder; rows: its prompt file. champion: the version that
-    reigns and reign its number, "" and 0 for nobody; champion_adapter: where its adapter is, "" for the base model;
-    champion_base: the digest of the checkpoint it belongs to. policy_adapter: whose answers the round learns from, ""
-    for the base model's."""
+    """work: whether there is a round. place: its folder; rows: its prompt file. champion: the version that reigns and
+    reign its number, "" and 0 for nobody; champion_adapter: where its adapter is, "" for the base model; champion_base:
+    the digest of the checkpoint it belongs to. policy_adapter: whose answers the round learns from, "" for the base
+    model's."""
 
     work: bool
     place: str = ""

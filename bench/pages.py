@@ -226,7 +226,7 @@ def retraining_block(result: dict[str, Any]) -> str:
     assert planted.record is not None
     rules = planted.record.verdict["rules"]
     failed = [rule["asked"] for rule in rules if not rule["holds"]]
-    lines = [rounds_markdown(told)]
+    lines = [rounds_markdown(told).strip()]
     lines += [f"![{name}](images/retraining/{name})" for name in sorted(rounds_drawings(told))]
     lines.append(
         f"Round {planted.number} was planted: its scores were shuffled (`{result['planted']['setting']}`). It was "

@@ -144,22 +144,13 @@ def test_a_wrong_setting_stops_before_anything_starts(world, tmp_path, more, mes
     assert not (tmp_path / "artifacts").exists()
 
 
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        (["--set", "model=/nowhere"], "/nowhere: no such folder"),
-        (["--set", "evaluation.vocabulary=none.json"], "none.json"),
-        (["--set", 'alignment.scorer_weights={"claims": 1}'], "scorers.claims"),
-        (["--set", "image_preference.finder=sam3"], "region_models.sam3"),
-        (["--set", "sampling.num_candidates=1"], "setting 'num_candidates' in sampling is 1: expected at least 2"),
-    ],
-)
-def test_preflight_names_what_is_wrong_in_its_own_words(world, tmp_path, more, message):
+def test_what_preflight_finds_ends_the_run_in_its_own_words(world, tmp_path):
+    more = ("--set", "evaluation.vocabulary=none.json")
     done = subprocess.run(
         command(world, tmp_path, *more), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert message in done.stdout
+    assert "setting 'evaluation.vocabulary' is 'none.json': expected a file or a folder below" in done.stdout
     assert "'preflight'" in done.stderr
     assert "sample_candidates" not in done.stdout
 

@@ -93,7 +93,7 @@ def told(world: World) -> list[RoundStory]:
     world.said["history of the killed"] = world.command("history")
     world.said["returncodes"] = f"{loser.returncode} {world.to_its_end('resumed', name)}"
     world.arrive(1)
-    world.said["returncodes"] += f" {world.to_its_end('failed', name, '--set', 'training.lora_rank=8')}"
+    world.said["returncodes"] += f" {world.to_its_end('failed', name, '--set', 'evaluation.vocabulary=none')}"
     world.said["returncodes"] += f" {world.to_its_end('refused', name, '--set', NEVER)}"
     world.said["returncodes"] += f" {world.to_its_end('nothing', name)}"
     return stories(world.rounds)
@@ -136,8 +136,8 @@ def test_a_killed_round_changes_nothing_and_is_gone_on_with(world: World, told: 
 def test_a_failed_round_leaves_the_champion_and_the_next_one_has_its_rows(
     world: World, told: list[RoundStory]
 ) -> None:
-    assert "setting 'lora_rank' in training is 8: expected 4" in world.said["failed"]
-    assert told[1].state == "failed" and "lora_rank" in told[1].why
+    assert "setting 'evaluation.vocabulary' is 'none': expected a file" in world.said["failed"]
+    assert told[1].state == "failed" and "'evaluation.vocabulary'" in told[1].why
     assert told[2].state == "refused" and told[2].rows["new"] == told[1].rows["new"] == 4
 
 
@@ -167,7 +167,8 @@ def test_without_new_rows_there_is_nothing_to_do(world: World, told: list[RoundS
 
 def test_the_page_stands_beside_the_rounds(world: World, told: list[RoundStory]) -> None:
     page = (world.root / "rounds" / "report.html").read_text()
-    assert "refused" in page and "lora_rank" in page and f"{world.rounds}/report.html" in world.said["nothing"]
+    assert "refused" in page and "evaluation.vocabulary" in page
+    assert f"{world.rounds}/report.html" in world.said["nothing"]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ benchmarks_root: {S3}benchmarks
 evaluation: {{benchmarks: {{chair: chair.jsonl}}, vocabulary: synonyms.txt}}
 training: {{epochs: 2}}
 """
+RETRAINING = RUN.replace(f"prompts: {S3}prompts.jsonl", f"inbox: {S3}inbox\nrounds_root: {S3}rounds")
 
 
 @pytest.fixture(scope="session", params=sorted(CONTRACTS))

@@ -15,7 +15,7 @@ from pipelines.packages import Packaging, compile_one
 from pipelines.submission.connection import TOKEN, Cluster, ClusterError
 from pipelines.submission.runs import Submission, start
 from tests.kfp_server import State
-from tests.services.submission.conftest import S3, SECRET
+from tests.services.submission.conftest import RETRAINING, S3, SECRET
 
 pytestmark = pytest.mark.pipeline
 Told = pytest.CaptureFixture[str]
@@ -187,7 +187,7 @@ def test_a_package_without_caching_is_the_same_package_otherwise(tmp_path: Path,
     assert documents(compile_one("align", tmp_path / "a.yaml", Packaging(caching=False))) == documents(compiled)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=[command[0] for command in COMMANDS])
+@pytest.mark.parametrize("command", COMMANDS, ids=[" ".join(command[:2]) for command in COMMANDS])
 def test_a_command_of_the_readme_does_what_it_says(
     api: tuple[str, State], config: str, command: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,7 +195,7 @@ def test_a_command_of_the_readme_does_what_it_says(
     folder = Path(config).parent
     monkeypatch.chdir(folder)
     monkeypatch.delenv(TOKEN)
-    (folder / "mine.yaml").write_text(Path(config).read_text())
+    (folder / "mine.yaml").write_text(RETRAINING if "retrain" in command else Path(config).read_text())
     (folder / "token").write_text(SECRET)
     references = {role: f"registry.example/groundtune/{role}@sha256:{'a' * 64}" for role in ROLES}
     (folder / "images.lock").write_text(yaml.safe_dump({"images": references}))
@@ -208,4 +208,5 @@ def test_a_command_of_the_readme_does_what_it_says(
 
 
 def test_the_readme_submits_and_schedules() -> None:
-    assert [command[0] for command in COMMANDS] == ["submit", "schedule"]
+    said = [" ".join(command[:2]) for command in COMMANDS]
+    assert said == ["submit align", "schedule align", "schedule retrain"]

@@ -47,7 +47,7 @@ def run(
     settings, named = RoundsSettings.of(settings, "rounds"), RegistrySettings.of(registry, "registry")
     decision, taught, champions = read_decision(verdict), read_artifact(pairs, "pairs"), Champions(named.model_name)
     inputs = {"pairs": taught.digest, **decision["verdict"]["answers"]}
-    with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=inputs) as log:
+    with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=inputs):
         record = decided_in(place)
         if record is None:
             me = holder()
@@ -76,9 +76,9 @@ def run(
             record = decide_once(place, record)
         words = follow(rounds, record, champions, settings)
         Leases(rounds).release(record.run)
-        log.tag("groundtune.round", words)
         say(STAGE, words)
-        return record
+    tracking.summary({}, tags={**_tags(record), "groundtune.promoted": record.promote})
+    return record
 
 
 def leave(rounds: str, run: str, status: str, why: str) -> str:
@@ -99,7 +99,7 @@ def leave(rounds: str, run: str, status: str, why: str) -> str:
 
 
 def _tags(record: RoundRecord) -> dict[str, str]:
-    """Of the challenger's version: its lineage and what the gate said of it."""
+    """Of the challenger's version, and of the run: lineage, and what the gate said."""
     return {
         "groundtune.round": str(record.number),
         "groundtune.parent": record.parent or "base",

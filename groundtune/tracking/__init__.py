@@ -43,10 +43,16 @@ def check() -> None:
     say("tracking", scrub(f"{place.uri} answers"))
 
 
-def summary(metrics: Mapping[str, Any], artifacts: Sequence[Path] = (), description: str = "") -> None:
+def summary(
+    metrics: Mapping[str, Any],
+    artifacts: Sequence[Path] = (),
+    description: str = "",
+    tags: Mapping[str, object] | None = None,
+) -> None:
     """Headline figures and files (the HTML report) on the pipeline's parent run.
 
-    description: Markdown that MLflow's page of the run shows above its figures; as many of its blocks as fit.
+    description: Markdown that MLflow's page of the run shows above its figures; as many of its blocks as fit. tags: by
+    name, their values as text without secrets.
     Figures that are already there with the same value are not repeated. Outside a pipeline run they get a run of
     their own, named `summary`. Raises TrackingError when the server cannot be reached at the start.
     """
@@ -68,6 +74,9 @@ def summary(metrics: Mapping[str, Any], artifacts: Sequence[Path] = (), descript
     for name, value in figures.items():
         if before.get(name) != value:
             delivery.send(lambda name=name, value=value: client.log_metric(run_id, name, value, synchronous=True))  # type: ignore[misc]
+    for name, given in (tags or {}).items():
+        key, text = values.key(name), values.tag_text(name, given)
+        delivery.send(lambda key=key, text=text: client.set_tag(run_id, key, text))  # type: ignore[misc]
     if description:
         from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 

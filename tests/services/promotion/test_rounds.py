@@ -133,6 +133,10 @@ def test_three_rounds_promote_refuse_and_promote(retraining: Retraining, mlflow_
     tags = MlflowClient(mlflow_uri).get_model_version(retraining.name, third.challenger).tags
     assert tags["groundtune.round"] == "3" and tags["groundtune.parent"] == made.challenger
     assert tags["groundtune.verdict"].startswith("Promote: all")
+    experiment = MlflowClient(mlflow_uri).get_experiment_by_name(retraining.name)
+    runs = MlflowClient(mlflow_uri).search_runs([experiment.experiment_id], "tags.`groundtune.run_id` = 'run-3'")
+    assert len(runs) == 1 and runs[0].data.tags["groundtune.promoted"] == "True"
+    assert runs[0].data.tags["groundtune.verdict"] == tags["groundtune.verdict"]
     assert "chair/chairs is better" in retraining.champions.history()[-1].reasons
 
     rollback(retraining.name, "worse in use")

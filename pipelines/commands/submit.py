@@ -28,6 +28,7 @@ def add(subparsers: Any) -> None:
 def run(given: argparse.Namespace) -> int:
     """Start the run, print its id and page; with --wait, 0 when it succeeded and 1 when not."""
     from groundtune.errors import SettingError
+    from pipelines.config import RetrainConfig
     from pipelines.submission.connection import Cluster
     from pipelines.submission.following import follow
     from pipelines.submission.runs import start
@@ -35,6 +36,9 @@ def run(given: argparse.Namespace) -> int:
 
     if given.retries < 0 or (given.retries and not given.wait):
         raise SettingError("--retries", given.retries, "0 or more, with --wait: it is this command that tries again")
+    if given.retries and given.pipeline.startswith(RetrainConfig.PIPELINE):
+        expected = "0 for a retraining: the rows of a failed round are the next round's, so start another run"
+        raise SettingError("--retries", given.retries, expected)
     name = given.run_name or f"{given.pipeline}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     with tempfile.TemporaryDirectory() as folder:
         wanted = cluster.submission(given, name, Path(folder))

@@ -127,6 +127,13 @@ def test_a_token_is_no_option(config: str) -> None:
     assert refused.value.code == 2 and TOKEN == "GROUNDTUNE_KFP_TOKEN"
 
 
+def test_a_retraining_is_not_tried_again_as_the_same_run(api: tuple[str, State], config: str, capsys: Told) -> None:
+    command = ["submit", "retrain", "--config", config, "--allow-tags", "--wait", "--retries", "3"]
+    assert main(command) == 1
+    assert "setting '--retries' is 3: expected 0 for a retraining" in capsys.readouterr().err
+    assert api[1].requests == []
+
+
 def test_a_schedule_is_made_listed_switched_and_deleted(api: tuple[str, State], config: str, capsys: Told) -> None:
     url, state = api
     made_by = ["align", "--config", config, "--allow-tags", "--name", "nightly", "--cron", "0 0 3 * * *"]

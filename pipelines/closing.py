@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from groundtune import storage
+from groundtune.promotion.champions import Champions
 from groundtune.report.headline import headline_text
 from groundtune.report.rounds.markdown import markdown
 from groundtune.rounds.record import stories
@@ -29,11 +30,12 @@ def tables_words(outputs: dict[str, Any], work: Path) -> str:
     return f"\n{summary}\nreport   {places['page']}\ntables   {places['tables']}\nMLflow   {_tracking_page()}\n"
 
 
-def rounds_words(rounds_root: str, title: str) -> str:
-    """How the rounds stand, and where their page and the registry are."""
-    told = markdown(stories(rounds_root), title)
+def rounds_words(rounds_root: str, title: str, model_name: str) -> str:
+    """How the rounds stand, who is champion by now, and where their page and the registry are."""
+    told, reign = markdown(stories(rounds_root), title), Champions(model_name).current()
+    champion = f"version {reign.version}, {reign.kind} {reign.number}" if reign else "nobody yet"
     page = storage.join(rounds_root, "report.html")
-    return f"\n{told}\nrounds   {page}\nMLflow   {_tracking_page()}\n"
+    return f"\n{told}\nchampion {champion}\nrounds   {page}\nMLflow   {_tracking_page()}\n"
 
 
 def _keep(outputs: dict[str, Any], work: Path, copied: dict[str, str]) -> dict[str, str]:

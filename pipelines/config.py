@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from groundtune import storage
 from groundtune.comparison import planning
 from groundtune.errors import SettingError
+from groundtune.settings import GateSettings, PrepareSettings
 from groundtune.settings.sections import OF_COMPARISON, OF_RETRAINING, SECTIONS, check_settings
 from pipelines import config_files
 from pipelines.defaults import DEFAULT_POOL
@@ -191,8 +192,13 @@ class RetrainConfig(RunConfig):
 
     def arguments(self) -> dict[str, Any]:
         """Pipeline parameters, each section completed with its defaults; rejected rows are the gate's, unless `prepare`
-        says otherwise."""
+        says otherwise. Raises SettingError for a rule of the gate that nothing measures, and for a limit."""
+        from groundtune.promotion.gate import check_rules  # numpy: `--help` shall answer at once
+        from groundtune.retraining.opening import check_whole
+
         sections = _completed(self.sections, self.SECTIONS)
+        check_rules(GateSettings.of(sections["gate"]), sections["evaluation"]["benchmarks"])
+        check_whole(PrepareSettings.of(sections["prepare"]))
         if "max_rejected_share" not in self.sections.get("prepare", {}):
             sections["prepare"]["max_rejected_share"] = 1.0
         return {

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from groundtune import storage
+
 FOLDER = Path("runs/demo/data")
 PROMPTS, PICTURES = 400, 200  # as `make demo` writes them
 WEEKS, PROMPTS_A_WEEK = 3, 200  # of the retraining
@@ -16,6 +18,13 @@ def ensure_demo_data(folder: Path = FOLDER, prompts: int = PROMPTS) -> None:
     from groundtune.demo.dataset import write_demo
 
     write_demo(folder, prompts, PICTURES, seed=0)
+
+
+def is_the_demos(arguments: Mapping[str, Any]) -> bool:
+    """Whether inbox, rounds and images still lie beside each other on this machine, as the preset has them: nobody
+    else's inbox is written to."""
+    places = [str(arguments[name]) for name in ("inbox", "rounds_root", "images_root")]
+    return not any(map(storage.is_s3, places)) and len({Path(place).parent for place in places}) == 1
 
 
 def arriving(arguments: Mapping[str, Any]) -> Iterator[int]:

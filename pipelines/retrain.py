@@ -90,7 +90,15 @@ def _define(image_preferences: bool) -> Any:
             tolerations: Kubernetes tolerations of GPU tasks; add those of a spot pool here.
         """
         opened = on_cpu(
-            open_round(inbox=inbox, rounds_root=rounds_root, settings=rounds, registry=registry, gate=gate)
+            open_round(
+                inbox=inbox,
+                rounds_root=rounds_root,
+                settings=rounds,
+                registry=registry,
+                gate=gate,
+                evaluation=evaluation,
+                prepare=prepare,
+            )
         ).set_caching_options(False)  # it looks at what arrived
         with dsl.If(opened.outputs["Output"] == True, name="round"):  # noqa: E712  KFP compares an output
             given = {
@@ -122,6 +130,7 @@ def _define(image_preferences: bool) -> Any:
                 over_nodes=False,
                 register=True,
                 champion_base=opened.outputs["champion_base"],
+                policy_adapter=opened.outputs["policy_adapter"],
             )
             made = train_on_preferences(
                 given,

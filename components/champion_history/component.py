@@ -1,4 +1,7 @@
-"""champion_history: who was champion when, and why."""
+"""champion_history: who was champion when, and why.
+
+To be used with `.set_caching_options(False)`: the registry is not among its inputs.
+"""
 
 from kfp import dsl
 

@@ -14,6 +14,8 @@ def open_round(
     settings: dict,
     registry: dict,
     gate: dict,
+    evaluation: dict,
+    prepare: dict,
     summary: dsl.Output[dsl.Markdown],
 ) -> NamedTuple(
     "Opened",
@@ -31,4 +33,4 @@ def open_round(
     """Output: whether there is a round; without enough new rows, or while another retraining runs, there is none."""
     from groundtune.retraining import opening
 
-    return opening.run(inbox, rounds_root, summary.path, settings, registry, gate)
+    return opening.run(inbox, rounds_root, summary.path, settings, registry, gate, evaluation, prepare)

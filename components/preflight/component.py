@@ -32,6 +32,7 @@ def preflight(
     over_nodes: bool = False,
     register: bool = False,
     champion_base: str = "",
+    policy_adapter: str = "",
 ) -> NamedTuple(
     "Inputs",
     [("prompts_digest", str), ("model_digest", str), ("region_models_digest", str), ("benchmarks_digest", str)],
@@ -66,4 +67,5 @@ def preflight(
         over_nodes=over_nodes,
         register=register,
         champion_base=champion_base,
+        policy_adapter=policy_adapter,
     )

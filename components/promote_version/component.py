@@ -1,4 +1,7 @@
-"""promote_version: a registered version becomes champion, for pipelines with a gate of their own."""
+"""promote_version: a registered version becomes champion, for pipelines with a gate of their own.
+
+To be used with `.set_caching_options(False)`: the registry is not among its inputs.
+"""
 
 from kfp import dsl
 

@@ -1,4 +1,7 @@
-"""rollback_version: the version that was champion before is champion again."""
+"""rollback_version: the version that was champion before is champion again.
+
+To be used with `.set_caching_options(False)`: the registry is not among its inputs.
+"""
 
 from kfp import dsl
 

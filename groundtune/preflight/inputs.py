@@ -29,6 +29,7 @@ from groundtune.settings import (
 from groundtune.settings.parallel import ParallelSettings
 from groundtune.settings.sections import check_settings
 from groundtune.tracking.ledger import noted
+from groundtune.training.lora_form import check_form, read_form
 from groundtune.vlm.checkpoints import check_checkpoint, checkpoint_digest
 from groundtune.vlm.loader import load_processor
 from groundtune.vlm.prompt import placeholder_check
@@ -62,13 +63,14 @@ def run(
     over_nodes: bool = False,
     register: bool = False,
     champion_base: str = "",
+    policy_adapter: str = "",
 ) -> Inputs:
     """Check all settings, the prompt file, the checkpoints, the benchmark files, the state store and MLflow.
 
     settings: section name -> that stage's settings. image_preferences: whether the run trains on corrupted images.
     register: whether the adapter is to enter the registry. champion_base: digest of the checkpoint that the champion
-    belongs to, "" for no champion. training_gpus: of the task that trains, or of each of its
-    pods when the pipeline trains over_nodes.
+    belongs to, "" for no champion. policy_adapter: that training goes on with, "" for a new one. training_gpus: of the
+    task that trains, or of each of its pods when the pipeline trains over_nodes.
     Raises the error of the first thing that is wrong, by its name.
     """
     checked = check_settings(settings)
@@ -83,6 +85,8 @@ def run(
     training, parallel = checked["training"], checked["parallel"]
     assert isinstance(training, TrainingSettings) and isinstance(parallel, ParallelSettings)
     check_parallel(training, parallel, training_gpus, over_nodes)
+    if policy_adapter:
+        check_form(read_form(storage.local_folder(policy_adapter)), training)
     if over_nodes:
         check_seen_by_all({"model": model, "images_root": images_root, "GROUNDTUNE_STATE": storage.state_root()})
     state = storage.state_root()

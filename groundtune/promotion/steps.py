@@ -1,10 +1,13 @@
-"""promote_version, rollback_version and champion_history: the log of champions as steps of anybody's pipeline."""
+"""promote_version, rollback_version and champion_history: the log of champions as steps of anybody's pipeline.
+
+Without `.set_caching_options(False)` KFP would take what such a task said the last time, and do nothing.
+"""
 
 import os
 from pathlib import Path
 
 from groundtune.progress import say
-from groundtune.promotion.champions import CHAMPION, Champions, described
+from groundtune.promotion.champions import CHAMPION, ROLLBACK, Champions, described
 from groundtune.tracking.ledger import noted
 
 NOW = -1  # as `after`: whoever reigns at this moment
@@ -25,7 +28,11 @@ def promote(model_name: str, version: str, reason: str, after: int = NOW) -> str
 def rollback(model_name: str, reason: str) -> str:
     """Make the champion before the present one champion again; returns models:/<name>@champion. Raises PromotionError
     when there is none."""
-    reign = Champions(model_name).rollback(reason, by=_run())
+    champions, run = Champions(model_name), _run()
+    reign = champions.current()
+    if reign is None or not run or (reign.kind, reign.by) != (ROLLBACK, run):  # else a retried task, which has done it
+        reign = champions.rollback(reason, by=run)
+    champions.set_aliases()
     say("rollback_version", f"version {reign.version} of {model_name} is champion again (reign {reign.number})")
     return f"models:/{model_name}@{CHAMPION}"
 

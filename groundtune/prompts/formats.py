@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from groundtune.errors import RecordError, SettingError
-from groundtune.prompts.kept_rows import are_kept_rows, read_kept_rows
+from groundtune.prompts.kept_rows import are_kept_rows, read_kept_rows, with_ids_of_their_own
 from groundtune.prompts.preferences import in_our_words
 
 IMAGE_TOKEN = "<image>"
@@ -32,7 +32,7 @@ def read_rows(file: Path) -> Iterator[ReadRow]:
     """All rows of a prompt file, the unreadable ones included.
 
     .jsonl: an object a line. .json: a list of objects or of LLaVA conversations. .parquet: columns of the same
-    names, or rows that were kept as they were read (kept_rows.py).
+    names, or rows that were kept as they were read (kept_rows.py), where an id that repeats is told apart.
     Rows of the known preference sets come out under our names (preferences.py).
     Raises SettingError when the file as a whole is not of these formats.
     """
@@ -73,7 +73,7 @@ def _read_jsonl(file: Path) -> Iterator[ReadRow]:
 
 def _read_parquet(file: Path) -> Iterator[ReadRow]:
     if are_kept_rows(_parquet(file).schema_arrow):
-        yield from (ReadRow(*kept) for kept in read_kept_rows(_batches(file)))
+        yield from (ReadRow(*kept) for kept in with_ids_of_their_own(read_kept_rows(_batches(file))))
         return
     number = 0
     for batch in _batches(file):

@@ -62,6 +62,24 @@ def read_kept_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Kept]:
             yield row["place"], fields, _error(row["problem"], row["place"])
 
 
+def as_they_were(file: Path) -> Iterator[Kept]:
+    """The rows of a file that `write_kept_rows` wrote."""
+    yield from read_kept_rows(pq.ParquetFile(file).iter_batches(batch_size=_ROWS))
+
+
+def with_ids_of_their_own(rows: Iterable[Kept]) -> Iterator[Kept]:
+    """Rows of several files may have the same id: a second one of other content is called "<id>~<its digest>"."""
+    seen: set[str] = set()
+    for kept in rows:
+        place, fields, error = kept
+        identity = str(fields.get("id", ""))
+        if error is None and identity in seen:
+            yield place, {**fields, "id": f"{identity}~{record_digest(kept).hex()[:8]}"}, None
+            continue
+        seen.add(identity)
+        yield kept
+
+
 def record_digest(kept: Kept) -> bytes:
     """16 bytes: the same for the same content, wherever it stands and in whatever order its fields come. An id that
     only says where the row stands is no content. A row that could not be read is known by its place and its problem."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from groundtune import tracking
 from groundtune.artifacts import read_artifact
+from groundtune.errors import LeaseError
 from groundtune.progress import say
 from groundtune.promotion.champions import Champions
 from groundtune.promotion.registered_models import tag_version
@@ -21,6 +22,7 @@ from groundtune.settings import RegistrySettings, RoundsSettings
 from groundtune.tracking.ledger import noted
 
 STAGE = "close_round"
+_LONGEST = 4900  # characters of a tag; a registry column holds 5,000
 
 
 @noted(STAGE)
@@ -42,18 +44,21 @@ def run(
     place: the round's folder. verdict: of decide_promotion. pairs: that were trained on. challenger: the URI of its
     version. champion, reign: whom it was held against. policy_adapter: whose answers it learnt from, "" for the base
     model's. drift: of measure_drift. A task that is tried again finds its decision and goes on. Raises LeaseError when
-    this run does not hold the lease any more, PromotionError when another champion came meanwhile: nobody was promoted.
+    another run holds the lease or has ended the round, PromotionError when another champion came meanwhile: this run
+    promotes nobody then.
     """
     settings, named = RoundsSettings.of(settings, "rounds"), RegistrySettings.of(registry, "registry")
     decision, taught, champions = read_decision(verdict), read_artifact(pairs, "pairs"), Champions(named.model_name)
     inputs = {"pairs": taught.digest, **decision["verdict"]["answers"]}
+    me = holder()
     with tracking.stage(STAGE, settings=settings.to_mapping(), inputs=inputs):
         record = decided_in(place)
         if record is None:
-            me = holder()
-            Leases(rounds).check(me)
             number = int(place.rstrip("/").rpartition("/")[2])
+            Leases(rounds).take(me, settings.lease_hours)  # renewed, or free because the round took longer
             notes = Rounds(rounds).notes(number)
+            if notes["state"]:
+                raise LeaseError(f"round {number} was ended by another run, {notes['state']}: {notes['why']}")
             version = challenger.rpartition("/")[2]
             record = RoundRecord(
                 number=number,
@@ -75,7 +80,7 @@ def run(
             tag_version(champions.name, version, _tags(record))
             record = decide_once(place, record)
         words = follow(rounds, record, champions, settings)
-        Leases(rounds).release(record.run)
+        Leases(rounds).release(me)
         say(STAGE, words)
     tracking.summary({}, tags={**_tags(record), "groundtune.promoted": record.promote})
     return record
@@ -105,4 +110,12 @@ def _tags(record: RoundRecord) -> dict[str, str]:
         "groundtune.parent": record.parent or "base",
         "groundtune.held_against": record.champion or "base",
         "groundtune.verdict": record.verdict["sentence"],
+        "groundtune.reasons": "; ".join(_reasons(record))[:_LONGEST],
     }
+
+
+def _reasons(record: RoundRecord) -> list[str]:
+    """The rules that failed; when none did, all of them."""
+    rules = record.verdict["rules"]
+    failed = [rule for rule in rules if not rule["holds"]]
+    return [f"{rule['asked']}: {rule['found']}" for rule in failed or rules]

@@ -3,7 +3,7 @@ that was killed in between is finished by the next one."""
 
 from groundtune.errors import PromotionError
 from groundtune.promotion.champions import Champions
-from groundtune.rounds.intake import DONE, FAILED, Rounds
+from groundtune.rounds.intake import DONE, FAILED, Round, Rounds
 from groundtune.rounds.record import RoundRecord, decided_in
 from groundtune.settings import RoundsSettings
 
@@ -13,18 +13,25 @@ def follow(rounds: str, record: RoundRecord, champions: Champions, settings: Rou
     the challenger was never held against that one."""
     kept = Rounds(rounds)
     one = kept.read(record.number)
-    if one.ended:
-        return f"Round {record.number} has ended before."
     if not record.promote:
         kept.end(one, FAILED if settings.refused_rows_again else DONE, record.verdict["sentence"])
         return f"Round {record.number}: version {record.challenger} of {champions.name} is refused."
+    if one.ended == FAILED:
+        raise PromotionError(f"round {record.number} was overtaken: {kept.notes(record.number)['why']}")
+    if one.ended != DONE:
+        _promote(record, champions, kept, one)
+    return f"Round {record.number}: version {record.challenger} of {champions.name} is champion."
+
+
+def _promote(record: RoundRecord, champions: Champions, kept: Rounds, one: Round) -> None:
     try:
         champions.promote(record.challenger, champions.reign(record.reign), reasons(record), by=record.run)
     except PromotionError as error:
-        kept.end(one, FAILED, str(error))
-        raise
+        now = champions.current()
+        if now is None or now.version != record.challenger:  # else another run has followed the same decision
+            kept.end(one, FAILED, str(error))
+            raise
     kept.end(one, DONE, record.verdict["sentence"])
-    return f"Round {record.number}: version {record.challenger} of {champions.name} is champion."
 
 
 def finish_decided(rounds: str, champions: Champions, settings: RoundsSettings) -> str:

@@ -9,11 +9,12 @@ from groundtune import storage, tracking
 from groundtune.errors import LeaseError, SettingError
 from groundtune.progress import say
 from groundtune.promotion.champions import Champions, Reign
+from groundtune.promotion.gate import check_rules
 from groundtune.promotion.served import served_adapter
 from groundtune.retraining.following import finish_decided
 from groundtune.rounds.intake import Round, Rounds
 from groundtune.rounds.lease import Leases, holder
-from groundtune.settings import GateSettings, RegistrySettings, RoundsSettings
+from groundtune.settings import EvaluationSettings, GateSettings, PrepareSettings, RegistrySettings, RoundsSettings
 from groundtune.tracking.ledger import noted
 
 STAGE = "open_round"
@@ -50,6 +51,8 @@ def run(
     settings: RoundsSettings | Mapping[str, Any],
     registry: RegistrySettings | Mapping[str, Any],
     gate: GateSettings | Mapping[str, Any],
+    evaluation: EvaluationSettings | Mapping[str, Any],
+    prepare: PrepareSettings | Mapping[str, Any],
 ) -> Opened:
     """Write the summary (Markdown) of what is done and why.
 
@@ -57,7 +60,8 @@ def run(
     for a wrong setting, before anything is looked at, and without a registry.
     """
     settings, named = RoundsSettings.of(settings, "rounds"), RegistrySettings.of(registry, "registry")
-    GateSettings.of(gate, "gate")
+    check_rules(GateSettings.of(gate, "gate"), EvaluationSettings.of(evaluation, "evaluation").benchmarks)
+    check_whole(PrepareSettings.of(prepare, "prepare"))
     _check_places(inbox, rounds)
     with tracking.stage(STAGE, settings=settings.to_mapping()) as log:
         champions = Champions(named.model_name)
@@ -100,6 +104,12 @@ def _opened(one: Round, reign: Reign | None, name: str, rounds: str, settings: R
         champion_base=served.base_digest,
         policy_adapter="" if settings.policy == BASE else served.place,
     )
+
+
+def check_whole(prepare: PrepareSettings) -> None:
+    """Raises SettingError for a limit: a round is done with all of its rows, and the rest would never be taken."""
+    if prepare.limit:
+        raise SettingError("limit", prepare.limit, "0: a round takes all rows that arrived", "prepare")
 
 
 def _check_places(inbox: str, rounds: str) -> None:

@@ -24,16 +24,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from groundtune import storage
+from groundtune.digests import digest_of
 from groundtune.errors import RecordError, SettingError, StorageError
 from groundtune.prompts.formats import read_rows
-from groundtune.prompts.kept_rows import Kept, record_digest, write_kept_rows
+from groundtune.prompts.kept_rows import Kept, as_they_were, record_digest, write_kept_rows
 
 DONE, FAILED = "done", "failed"
 SUFFIXES = (".jsonl", ".json", ".parquet")
 _BEGUN, _ENDED = "begun.json", "ended.json"
 _ROWS, _RECORDS, _KNOWN = "rows.parquet", "records.bin", "known.bin"
 _DIGEST = 16  # bytes
+_LONGEST_NAME = 160  # bytes of a file's name; 255 are the most, and a download is called a little more at first
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ class _Gathered:
     def carried(self, failed: Round, folder: Path) -> Iterator[Kept]:
         """The rows of a round that failed."""
         file = storage.fetch_file(failed.rows, folder / "carried.parquet")
-        yield from self._new((row.place, row.fields, row.error) for row in read_rows(file))
+        yield from self._new(as_they_were(file))
 
     def arrived(self, inbox: str, folder: Path) -> Iterator[Kept]:
         """The rows of all files whose version is not known. The version is asked for before the file is read: one that
@@ -188,7 +192,7 @@ class _Gathered:
                 continue
             uri = storage.join(inbox, name)
             try:  # a name of its own: it is what messages, and rows without an id, are called by
-                file = storage.fetch_file(uri, folder / name.replace("/", "__"))
+                file = storage.fetch_file(uri, folder / _called(name))
             except StorageError:
                 if storage.exists(uri):
                     raise
@@ -209,6 +213,12 @@ class _Gathered:
             yield kept
 
 
+def _called(name: str) -> str:
+    """What a file below the inbox is called here: short enough for any file system, and no other one's name."""
+    flat = name.replace("/", "__")
+    return flat if len(flat.encode()) <= _LONGEST_NAME else f"{digest_of(name)[:12]}-{flat[-_LONGEST_NAME // 4 :]}"
+
+
 def _rows_of(file: Path) -> Iterator[Kept]:
     """The rows of a file, at last one with the reason where it is no prompt file or breaks off."""
     try:
@@ -216,6 +226,8 @@ def _rows_of(file: Path) -> Iterator[Kept]:
             yield row.place, row.fields, row.error
     except SettingError as error:
         yield file.name, {}, RecordError(file.name, "file", f"expected {error.expected}", file.name)
+    except (RecursionError, pa.ArrowException) as error:  # no file may stand in the way of all others
+        yield file.name, {}, RecordError(file.name, "file", f"cannot be read: {type(error).__name__}", file.name)
 
 
 def _digests(content: bytes) -> set[bytes]:

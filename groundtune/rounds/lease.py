@@ -63,16 +63,6 @@ class Leases:
             raise LeaseError(_taken(self._read(mine.generation)))
         return mine
 
-    def check(self, holder: str) -> Lease:
-        """Before what only the holder may do. Raises LeaseError when it ran out or somebody else took it."""
-        now = self.held()
-        if now is None or now.holder != holder:
-            found = (
-                f"{now.holder} holds it until {now.until:%Y-%m-%d %H:%M} UTC" if now else "it ran out or was given back"
-            )
-            raise LeaseError(f"{holder} does not hold the lease of this retraining any more: {found}")
-        return now
-
     def release(self, holder: str) -> None:
         """Give it back; nothing happens when somebody else holds it by now."""
         now = self.held()

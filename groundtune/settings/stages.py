@@ -179,3 +179,8 @@ class RegistrySettings(Settings):
     bundle_base: bool = setting(
         False, "Store the base checkpoint inside the version; off, it refers to it by place and digest."
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.alias in ("champion", "previous"):
+            raise SettingError("alias", self.alias, "another one: who is champion is said by promotion", "registry")

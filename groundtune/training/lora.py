@@ -10,6 +10,7 @@ from torch.distributed.tensor import DTensor
 
 from groundtune.errors import SettingError
 from groundtune.settings import TrainingSettings
+from groundtune.training.lora_form import check_form, target_modules
 from groundtune.vlm.loader import Vlm
 
 
@@ -26,7 +27,7 @@ def add_lora(vlm: Vlm, settings: TrainingSettings) -> None:
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
-        target_modules=_target(settings),
+        target_modules=target_modules(settings),
         task_type="CAUSAL_LM",
     )
     try:
@@ -38,17 +39,7 @@ def add_lora(vlm: Vlm, settings: TrainingSettings) -> None:
 def go_on_with(vlm: Vlm, settings: TrainingSettings) -> None:
     """Train the adapter that the model was loaded with, in the place of a new one: at the first step the policy is what
     wrote the answers. Raises SettingError when it is of another form than the settings say; an adapter cannot grow."""
-    config = vlm.model.peft_config["default"]
-    wanted = {
-        "lora_rank": (settings.lora_rank, config.r),
-        "lora_alpha": (settings.lora_alpha, config.lora_alpha),
-        "lora_dropout": (settings.lora_dropout, config.lora_dropout),
-        "lora_targets": (_target(settings), config.target_modules),
-    }
-    for name, (asked, found) in wanted.items():
-        if asked != found:
-            expected = f"{found}, as in the adapter that training goes on with; or rounds.policy base, a new one"
-            raise SettingError(name, getattr(settings, name), expected, "training")
+    check_form(vlm.model.peft_config["default"].to_dict(), settings)
     _fast_products(vlm)
     torch.manual_seed(settings.seed)
     for name, weight in vlm.model.named_parameters():
@@ -58,10 +49,6 @@ def go_on_with(vlm: Vlm, settings: TrainingSettings) -> None:
 def _fast_products(vlm: Vlm) -> None:
     if torch.cuda.is_available() and vlm.dtype != torch.float32:
         torch.set_float32_matmul_precision("high")  # not TrainingArguments.tf32: torch.compile cannot read that back
-
-
-def _target(settings: TrainingSettings) -> str:
-    return rf".*language_model.*\.({'|'.join(settings.lora_targets)})"
 
 
 def lora_weights(vlm: Vlm) -> dict[str, torch.Tensor]:

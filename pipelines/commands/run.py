@@ -73,7 +73,7 @@ def _compare(given: argparse.Namespace) -> int:
 def _retrain(given: argparse.Namespace) -> int:
     from pipelines import local
     from pipelines.closing import rounds_words
-    from pipelines.demo_data import arriving
+    from pipelines.demo_data import arriving, is_the_demos
     from pipelines.retrain import retrain, retrain_with_images
 
     preset = given.preset = given.preset or ("" if given.config else "demo")
@@ -81,9 +81,9 @@ def _retrain(given: argparse.Namespace) -> int:
     arguments = loaded.arguments()
     work = _work(given, f"retrain-{preset or Path(given.config).stem}")
     pipeline = retrain_with_images if chosen.package_name(loaded) == "retrain_with_images" else retrain
-    for _ in arriving(arguments) if preset == "demo" else range(1):
+    for _ in arriving(arguments) if preset == "demo" and is_the_demos(arguments) else range(1):
         local.run(pipeline, arguments, work, given.verbose)
-    _say(rounds_words(arguments["rounds_root"], arguments["title"]))
+    _say(rounds_words(arguments["rounds_root"], arguments["title"], arguments["registry"]["model_name"]))
     return 0
 
 

@@ -110,7 +110,7 @@ def _stands(now: str, verb: str) -> str:
 def explanation(stories: Stories) -> str:
     """Why the last round ended so."""
     if not stories:
-        return "A round begins when enough prompts have arrived; this page is written again after each."
+        return "A round begins when enough prompts have arrived; this page is written again after each that decides."
     last = stories[-1]
     if last.state == FAILED:
         return f"{sentence(last.why) or 'No reason was given.'} The next round takes its rows."

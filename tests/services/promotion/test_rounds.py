@@ -30,6 +30,7 @@ from tests.unit.comparison.worlds import Skill, evaluation
 
 BASE, BETTER, BEST = (Skill(invents, 1.0, -1.0, 0.0) for invents in (0.6, 0.3, 0.0))
 SETTINGS = {"minimum_rows": 2}
+MEASURED = {"benchmarks": dict.fromkeys(("chair", "pope_random", "pope_popular", "pope_adversarial"), "file")}
 PROMPT = {
     "id": "a", "image": "a.png", "image_sha256": "", "image_width": 9, "image_height": 9, "instruction": "Describe.",
     "reference_answer": "", "tags": [], "chosen": "", "rejected": "",
@@ -62,7 +63,7 @@ class Retraining:
         self.patch.setenv("GROUNDTUNE_RUN_ID", run)
         registry = {"model_name": self.name}
         given = (str(self.root / "inbox"), self.rounds, self.root / "summary.md", {**SETTINGS, **settings}, registry)
-        return opening.run(*given, {})
+        return opening.run(*given, {}, MEASURED, {})
 
     def words(self) -> str:
         return (self.root / "summary.md").read_text()
@@ -139,7 +140,8 @@ def test_three_rounds_promote_refuse_and_promote(retraining: Retraining, mlflow_
     assert runs[0].data.tags["groundtune.verdict"] == tags["groundtune.verdict"]
     assert "chair/chairs is better" in retraining.champions.history()[-1].reasons
 
-    rollback(retraining.name, "worse in use")
+    for _ in range(2):  # a task that is tried again
+        rollback(retraining.name, "worse in use")
     assert retraining.champions.version_of("champion") == made.challenger
     promote(retraining.name, third.challenger, "it was not")
     told = history(retraining.name, retraining.root / "history.md")
@@ -163,14 +165,28 @@ def test_of_two_retrainings_one_has_nothing_to_do(retraining: Retraining) -> Non
     assert retraining.open("run-1") == opened, "a task that is tried again has its round"
 
 
-def test_the_lease_that_was_lost_promotes_nobody(retraining: Retraining) -> None:
+def test_a_round_that_outlived_its_lease_ends_unless_another_run_has_it(retraining: Retraining) -> None:
     retraining.arrive("a", "b")
     opened = retraining.open("run-1")
     made = retraining.challenge(BETTER, BASE)
-    Leases(retraining.rounds).release("run-1")
-    with pytest.raises(LeaseError, match="run-1 does not hold the lease"):
+    leases = Leases(retraining.rounds)
+    leases.release("run-1")
+    leases.take("run-2", 1)
+    with pytest.raises(LeaseError, match="run-2 is retraining"):
         retraining.close(opened, made)
     assert retraining.champions.current() is None
+    leases.release("run-2")
+    assert retraining.close(opened, made).promote and leases.held() is None
+
+
+def test_a_round_that_another_run_has_ended_is_decided_no_more(retraining: Retraining) -> None:
+    retraining.arrive("a", "b")
+    opened = retraining.open("run-1")
+    made = retraining.challenge(BETTER, BASE)
+    leave(retraining.rounds, "run-1", "FAILED", "no node")
+    with pytest.raises(LeaseError, match="round 1 was ended by another run, failed: no node"):
+        retraining.close(opened, made)
+    assert retraining.champions.current() is None and decided_in(opened.place) is None
 
 
 def test_two_on_rounds_of_their_own_promote_one(retraining: Retraining, tmp_path: Path) -> None:
@@ -187,6 +203,8 @@ def test_two_on_rounds_of_their_own_promote_one(retraining: Retraining, tmp_path
         other.close(opened[1], made[1])
     assert [reign.version for reign in retraining.champions.history()] == [first.challenger]
     assert other.states() == ["failed"]
+    with pytest.raises(PromotionError, match="round 1 was overtaken"):
+        other.close(opened[1], made[1])  # a task that is tried again
     leave(other.rounds, "run-2", "FAILED", "overtaken")
     assert other.open("run-3").champion == first.challenger, "its rows are held against the new champion next time"
 
@@ -213,6 +231,24 @@ def test_what_a_killed_run_had_decided_is_finished_by_the_next(
     version = made["challenger"].rpartition("/")[2]
     told = f"**Round 1: version {version} of {retraining.name} is champion. Nothing to do"
     assert retraining.words().startswith(told)
+    assert [reign.version for reign in retraining.champions.history()] == [version]
+    assert retraining.states() == ["promoted"]
+
+
+def test_two_that_follow_one_decision_promote_it_once(
+    retraining: Retraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retraining.arrive("a", "b")
+    opened = retraining.open("run-1")
+    made = retraining.challenge(BETTER, BASE)
+    promoted = Champions.promote
+
+    def twice(champions: Champions, version: str, after: Any, reasons: str, by: str = "") -> Any:
+        promoted(champions, version, after, reasons, by="run-2")  # the other one, a moment before
+        return champions._append(version, after, "promote", reasons, by)
+
+    monkeypatch.setattr(Champions, "promote", twice)
+    version = retraining.close(opened, made).challenger
     assert [reign.version for reign in retraining.champions.history()] == [version]
     assert retraining.states() == ["promoted"]
 
@@ -297,9 +333,16 @@ def test_a_round_that_has_ended_is_followed_no_more(retraining: Retraining) -> N
     record = retraining.close(retraining.open("run-1"), retraining.challenge(BETTER, BASE))
     by_hand = retraining.challenge(BEST, BETTER)["challenger"].rpartition("/")[2]
     retraining.champions.promote(by_hand, retraining.champions.current(), "by hand")
-    settings = RoundsSettings.of(SETTINGS, "rounds")
-    assert follow(retraining.rounds, record, retraining.champions, settings) == "Round 1 has ended before."
+    follow(retraining.rounds, record, retraining.champions, RoundsSettings.of(SETTINGS, "rounds"))
     assert retraining.champions.version_of("champion") == by_hand
+
+
+def test_rules_that_nothing_measures_are_refused_before_anything(retraining: Retraining) -> None:
+    retraining.arrive("a", "b")
+    given = (str(retraining.root / "inbox"), retraining.rounds, retraining.root / "summary.md", SETTINGS)
+    with pytest.raises(SettingError, match="setting 'may_fall' in gate is 'pope/f1': expected a metric"):
+        opening.run(*given, {"model_name": retraining.name}, {}, {"benchmarks": {"chair": "file"}}, {})
+    assert stories(retraining.rounds) == [] and Leases(retraining.rounds).held() is None
 
 
 @pytest.mark.parametrize(
@@ -313,8 +356,9 @@ def test_a_round_that_has_ended_is_followed_no_more(retraining: Retraining) -> N
 def test_wrong_places_are_refused(retraining: Retraining, inbox: str, rounds: str, message: str) -> None:
     retraining.arrive("a", "b")
     places = [str(retraining.root / place) if place else "" for place in (inbox, rounds)]
+    named = {"model_name": retraining.name}
     with pytest.raises(SettingError, match=message):
-        opening.run(*places, retraining.root / "summary.md", SETTINGS, {"model_name": retraining.name}, {})
+        opening.run(*places, retraining.root / "summary.md", SETTINGS, named, {}, MEASURED, {})
 
 
 WITHOUT = """
@@ -339,7 +383,9 @@ from groundtune.promotion import steps
 from groundtune.report import rounds_stage
 from groundtune.retraining import closing, deciding, drifting, opening
 
-found = opening.run(*sys.argv[1:3], sys.argv[2] + ".md", {"minimum_rows": 2}, {"model_name": sys.argv[3]}, {})
+measured = {"benchmarks": {"chair": "file", "pope": "file"}}
+named = {"model_name": sys.argv[3]}
+found = opening.run(*sys.argv[1:3], sys.argv[2] + ".md", {"minimum_rows": 2}, named, {}, measured, {})
 assert found.work and found.champion_adapter, found
 assert steps.rollback and rounds_stage.run(sys.argv[2], sys.argv[2] + ".html", sys.argv[2] + ".summary.md")
 """

@@ -12,7 +12,10 @@ from groundtune.rounds.intake import DONE, Rounds
 from pipelines import config, demo_data, local
 from pipelines.config_files import preset_names
 
-GIVEN = {"inbox": "in", "rounds_root": "r", "model": "m", "benchmarks_root": "b", "scorers": {"contrastive": "c"}}
+GIVEN: dict[str, Any] = {
+    "inbox": "in", "rounds_root": "r", "model": "m", "benchmarks_root": "b", "scorers": {"contrastive": "c"},
+    "evaluation": {"benchmarks": {"pope_random": "p", "chair": "c"}},
+}  # fmt: skip
 
 
 def loaded(tmp_path: Path, preset: str = "", **changes: Any) -> dict[str, Any]:
@@ -33,7 +36,8 @@ def test_images_lie_below_the_inbox_unless_said(tmp_path: Path) -> None:
 
 def test_rejected_rows_are_the_gates_unless_said(tmp_path: Path) -> None:
     assert loaded(tmp_path)["prepare"]["max_rejected_share"] == 1.0
-    assert loaded(tmp_path, prepare={"limit": 3})["prepare"] == loaded(tmp_path)["prepare"] | {"limit": 3}
+    own = {"allow_http_images": True}
+    assert loaded(tmp_path, prepare=own)["prepare"] == loaded(tmp_path)["prepare"] | own
     assert loaded(tmp_path, prepare={"max_rejected_share": 0.2})["prepare"]["max_rejected_share"] == 0.2
 
 
@@ -44,6 +48,10 @@ def test_rejected_rows_are_the_gates_unless_said(tmp_path: Path) -> None:
         ({"prompts": "p.jsonl"}, "'prompts' in .*expected one of inbox, rounds_root"),
         ({"rounds": {"lease_hours": 0}}, "'lease_hours'"),
         ({"gate": {"max_yes_shift": 2}}, "'max_yes_shift'"),
+        ({"gate": {"must_improve": ["chair/chairz"]}}, "'must_improve' in gate is 'chair/chairz': .*, chair/chairs, "),
+        ({"gate": {"may_fall": {"mme/perception": 1}}}, "'may_fall' in gate is 'mme/perception'"),
+        ({"prepare": {"limit": 3}}, "'limit' in prepare is 3: expected 0"),
+        ({"registry": {"alias": "champion"}}, "'alias' in registry is 'champion'"),
     ],
 )
 def test_a_wrong_entry_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -85,6 +93,13 @@ def test_the_demos_weeks_arrive_one_by_one_and_those_that_are_done_do_not_again(
     assert [(number, week()) for number in demo_data.arriving(given)] == [(1, 2), (2, 2)]
     assert list(demo_data.arriving(given)) == [3], "whatever else arrived"
     assert rounds.open(places["inbox"]) is None
+
+
+def test_nobodys_own_inbox_gets_the_demos_weeks() -> None:
+    demo = config.load(config.RetrainConfig, preset="demo").arguments()
+    assert demo_data.is_the_demos(demo)
+    for own in ({"inbox": "/data/inbox"}, {name: f"s3://b/{name}" for name in ("inbox", "rounds_root", "images_root")}):
+        assert not demo_data.is_the_demos({**demo, **own})
 
 
 def test_two_runs_in_one_work_folder_are_refused(tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ class RetrainConfig(RunConfig):
     def arguments(self) -> dict[str, Any]:
         """Pipeline parameters, each section completed with its defaults; rejected rows are the gate's, unless `prepare`
         says otherwise. Raises SettingError for a rule of the gate that nothing measures, and for a limit."""
-        from groundtune.promotion.gate import check_rules  # numpy: `--help` shall answer at once
+        from groundtune.promotion.measurable import check_rules  # numpy: `--help` shall answer at once
         from groundtune.retraining.opening import check_whole
 
         sections = _completed(self.sections, self.SECTIONS)

@@ -5,14 +5,14 @@ CHAIR alone would promote a model that says nothing. So rules come in three kind
 a short way: it says yes or no to everything, or less and less. Ours.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from groundtune.artifacts import Artifact
 from groundtune.benchmarks.comparison import compare
-from groundtune.benchmarks.registry import benchmark_named
 from groundtune.errors import SettingError
+from groundtune.promotion.measurable import of_families
 from groundtune.settings import GateSettings
 
 CHAMPION, BASE = "champion", "base model"
@@ -106,32 +106,6 @@ def decide(
     return GateVerdict(tuple(rules), champion.digest, challenger.digest, base.digest, figures)
 
 
-def check_rules(settings: GateSettings, benchmarks: Iterable[str]) -> None:
-    """Before anything is computed: every rule is about a metric of these benchmarks that has a better direction. Raises
-    SettingError that lists them."""
-    names = list(benchmarks)
-    means = {f"{family}/{metric}" for family, metric in _of_families(names)}
-    for setting in ("must_improve", "may_fall", "may_fall_from_base"):
-        for key in getattr(settings, setting):
-            name, _, metric = key.partition("/")
-            if key not in means and not (name in names and benchmark_named(name).direction(metric)):
-                known = sorted(means.union(*({f"{name}/{one}" for one in _directed(name)} for name in names)))
-                raise SettingError(setting, key, f"a metric that is measured, one of {', '.join(known)}", "gate")
-
-
-def _directed(name: str) -> list[str]:
-    benchmark = benchmark_named(name)
-    return [metric for metric in benchmark.better if benchmark.direction(metric)]
-
-
-def _of_families(names: list[str]) -> Iterator[tuple[str, str]]:
-    """(family, metric) of the mean over splits, or of the only split that is asked."""
-    for name in names:
-        benchmark = benchmark_named(name)
-        for metric in benchmark.averaged if name != benchmark.family else ():
-            yield benchmark.family, metric
-
-
 class _Measured:
     """The paired differences challenger - other, of the published reading, a family's mean beside its splits."""
 
@@ -143,7 +117,7 @@ class _Measured:
             self.rows.setdefault(key, row)  # the first reading is the published one
         self._only_splits = {
             f"{family}/{metric}": row
-            for family, metric in _of_families(sorted({str(row["benchmark"]) for row in self.rows.values()}))
+            for family, metric in of_families(sorted({str(row["benchmark"]) for row in self.rows.values()}))
             for row in self.rows.values()
             if row["metric"] == metric and str(row["benchmark"]).startswith(f"{family}_")
         }

@@ -9,7 +9,7 @@ from groundtune import storage, tracking
 from groundtune.errors import LeaseError, SettingError
 from groundtune.progress import say
 from groundtune.promotion.champions import Champions, Reign
-from groundtune.promotion.gate import check_rules
+from groundtune.promotion.measurable import check_rules
 from groundtune.promotion.served import served_adapter
 from groundtune.retraining.following import finish_decided
 from groundtune.rounds.intake import Round, Rounds

@@ -9,6 +9,7 @@ import pytest
 from groundtune.artifacts import Artifact
 from groundtune.errors import ArtifactError, SettingError
 from groundtune.promotion.gate import GateVerdict, decide
+from groundtune.promotion.measurable import check_rules
 from groundtune.settings import GateSettings
 from tests.unit.comparison.worlds import PROTOCOL, Skill, evaluation
 
@@ -122,3 +123,26 @@ def test_other_questions_are_no_match(answers: Any) -> None:
         decide(base, answers("other", BETTER, protocol={**PROTOCOL, "limit": 5}), base, GateSettings())
     with pytest.raises(ArtifactError, match="no such question"):
         decide(base, answers("fewer", BETTER, 50), base, GateSettings())
+
+
+def test_of_a_family_with_one_split_that_one_is_meant(answers: Any) -> None:
+    asked = ("chair", "pope_random")
+    base, better = (answers(folder, skill, benchmarks=asked) for folder, skill in (("base", BASE), ("better", BETTER)))
+    verdict = decide(base, base, base, GateSettings(must_improve=()))
+    assert "pope/f1 is at most 0.01 worse than the champion's" in [rule.asked for rule in verdict.rules]
+    assert decide(base, better, base, GateSettings()).promote
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [("must_improve", "chair/chairz"), ("may_fall", "pope_popular/f1"), ("may_fall_from_base", "pope/precision")],
+)
+def test_a_rule_that_nothing_measures_is_found_before_anything_is_computed(setting: str, key: str) -> None:
+    wrong = GateSettings(**{setting: (key,) if setting == "must_improve" else {key: 0.1}})
+    with pytest.raises(SettingError, match=rf"'{setting}' in gate is '{key}': .*, chair/recall, .*pope/f1, pope_ra"):
+        check_rules(wrong, ["chair", "pope_random"])
+
+
+def test_rules_about_splits_families_and_sums_are_found() -> None:
+    known = ("chair/chairi", "pope_random/precision", "pope/accuracy", "mme/perception", "amber/chair")
+    check_rules(GateSettings(must_improve=known), ["chair", "pope_random", "pope_popular", "mme", "amber"])

@@ -167,6 +167,7 @@ def _define(image_preferences: bool, over_nodes: bool) -> Any:
                     model=model,
                     answers=after.outputs["answers"],
                     report=told.outputs["report"],
+                    prompts=made.ready.outputs["prepared"],
                     settings=registry,
                 )
             ).set_caching_options(False)

@@ -169,6 +169,7 @@ def _define(image_preferences: bool) -> Any:
                     adapter=made.adapter.outputs["adapter"],
                     model=model,
                     answers=challenger.outputs["answers"],
+                    prompts=made.ready.outputs["prepared"],
                     settings=registry,
                 )
             ).set_caching_options(False)

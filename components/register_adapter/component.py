@@ -14,8 +14,16 @@ def register_adapter(
     answers: dsl.Input[dsl.Dataset],
     settings: dict,
     report: Optional[dsl.Input[dsl.HTML]] = None,
+    prompts: Optional[dsl.Input[dsl.Dataset]] = None,
 ) -> str:
     """Returns the version's URI, models:/<name>/<version>."""
     from groundtune.promotion import registry
 
-    return registry.run(adapter.path, model, answers.path, report.path if report else "", settings)
+    return registry.run(
+        adapter.path,
+        model,
+        answers.path,
+        report.path if report else "",
+        settings,
+        prompts.path if prompts else "",
+    )

@@ -46,11 +46,13 @@ def run(
     answers: str | Path,
     report: str | Path,
     settings: RegistrySettings | Mapping[str, Any],
+    prompts: str | Path = "",
 ) -> str:
-    """The stage as a component calls it: paths in ("" for no answers or report), the version's URI out."""
+    """The stage as a component calls it: paths in ("" for no answers, report or prompts), the version's URI out."""
     evaluation = read_artifact(answers, "answers") if str(answers) else None
     page = Path(report) if str(report) else None
-    return register(Path(adapter), model, evaluation, RegistrySettings.of(settings, STAGE), page).uri
+    data = {"prompts": read_artifact(prompts, "prompts").digest} if str(prompts) else {}
+    return register(Path(adapter), model, evaluation, RegistrySettings.of(settings, STAGE), page, data=data).uri
 
 
 def register(
@@ -59,19 +61,22 @@ def register(
     evaluation: Artifact | None,
     settings: RegistrySettings,
     report: Path | None = None,
+    *,
+    data: Mapping[str, str] | None = None,
 ) -> RegisteredVersion:
     """Log the model under this stage's MLflow run, register it, and point settings.alias at the new version.
 
-    adapter: PEFT folder; model: the base checkpoint, a folder or s3:// prefix. Registering the same adapter, base
-    and evaluation again (a retried task) finds the version that is there and only moves the alias. The card is the
-    version's description, README.md in its adapter folder, and `<adapter>.card.md` beside the adapter here.
+    adapter: PEFT folder; model: the base checkpoint, a folder or s3:// prefix; data: name -> digest of what it learnt
+    from. Registering all of them and the evaluation again (a retried task) finds the version that is there and only moves
+    the alias. The card is the version's description, README.md in its adapter folder, and `<adapter>.card.md` beside
+    the adapter here.
     Raises SettingError without MLFLOW_TRACKING_URI, TrackingError when the server fails: unlike a figure, a version
     that is not registered is a failed stage.
     """
     place = registry_place()
     check_adapter(adapter)
     base = storage.local_folder(model)
-    digests = {"adapter": checkpoint_digest(adapter), "base": checkpoint_digest(base)}
+    digests = {"adapter": checkpoint_digest(adapter), "base": checkpoint_digest(base), **(data or {})}
     if evaluation is not None:
         digests["evaluation"] = evaluation.digest
     card = model_card(settings.model_name, model, base, digests, _manifest(adapter), evaluation)

@@ -156,6 +156,7 @@ def test_what_the_gate_refused_stays_a_version_with_its_verdict(world: World, to
     assert len([line for line in history if "promote" in line]) == 1
     found = client(world).get_model_version("captioner", "2").tags
     assert found["groundtune.verdict"].startswith("Keep the champion") and found["groundtune.round"] == "3"
+    assert found["groundtune.prompts_digest"] == world.artifacts("prompts")[-1]["digest"]
     aliases = client(world).get_registered_model("captioner").aliases
     assert {alias: str(version) for alias, version in aliases.items()} == {"champion": "1", "challenger": "2"}
 

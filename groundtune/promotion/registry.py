@@ -67,9 +67,9 @@ def register(
     """Log the model under this stage's MLflow run, register it, and point settings.alias at the new version.
 
     adapter: PEFT folder; model: the base checkpoint, a folder or s3:// prefix; data: name -> digest of what it learnt
-    from. Registering all of them and the evaluation again (a retried task) finds the version that is there and only moves
-    the alias. The card is the version's description, README.md in its adapter folder, and `<adapter>.card.md` beside
-    the adapter here.
+    from. Registering all of them and the evaluation again (a retried task) finds the version that is there and only
+    moves the alias. The card is the version's description, README.md in its adapter folder, and `<adapter>.card.md`
+    beside the adapter here.
     Raises SettingError without MLFLOW_TRACKING_URI, TrackingError when the server fails: unlike a figure, a version
     that is not registered is a failed stage.
     """

@@ -113,10 +113,10 @@ def test_a_version_that_refers_to_its_base_checks_the_base_when_it_loads(
     base, adapter = models
     settings = RegistrySettings(name)
     made = register(adapter, str(base), None, settings)
-    again = register(adapter, str(base), None, RegistrySettings(name, "champion"))  # a retried task
+    again = register(adapter, str(base), None, RegistrySettings(name, "candidate"))  # a retried task
     assert again.version == made.version == "1"
 
-    model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
+    model = mlflow.pyfunc.load_model(f"models:/{name}@candidate")
     rows = pd.DataFrame({"image": [str(picture)], "instruction": [INSTRUCTION]})
     answers = model.predict(rows, params={"max_new_tokens": TOKENS})
     assert list(answers["answer"]) == [direct_answer(models, picture)]

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd  # type: ignore[import-untyped]
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel
 from PIL import Image
 
 from groundtune import images, storage
-from groundtune.errors import CheckpointError, RecordError
+from groundtune.errors import CheckpointError, GroundtuneError, RecordError
 from groundtune.vlm.checkpoints import checkpoint_digest
 from groundtune.vlm.generate import generate
 from groundtune.vlm.loader import Vlm, load_vlm
@@ -55,13 +57,20 @@ class AnsweringModel(PythonModel):
         """DataFrame with columns image (base64, or, but not from a client of `mlflow models serve`, a path on this
         machine) and instruction -> DataFrame with `answer`.
 
-        params: max_new_tokens. Raises RecordError that names the row.
+        params: max_new_tokens. Raises RecordError that names the row, or SettingError; over HTTP their words are sent.
         """
+        try:
+            return self._answers(model_input, int((params or {}).get("max_new_tokens", 256)))
+        except GroundtuneError as error:
+            if _SERVED not in os.environ:
+                raise
+            raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
+
+    def _answers(self, asked: Any, tokens: int) -> Any:
         prefixes = [
             encode_prefix(self.vlm, f"row {number}", str(row.instruction), _image(f"row {number}", str(row.image)))
-            for number, row in enumerate(model_input.itertuples(index=False))
+            for number, row in enumerate(asked.itertuples(index=False))
         ]
-        tokens = int((params or {}).get("max_new_tokens", 256))
         decoding = Decoding(max_new_tokens=tokens, temperature=0.0, top_p=1.0, samples=1)
         answers = generate(self.vlm, prefixes, decoding, [0] * len(prefixes), cache_tokens=_CACHE_TOKENS)
         return pd.DataFrame({"answer": [group[0].text for group in answers]})

@@ -58,9 +58,9 @@ class ServingServer(Server):
         except requests.RequestException:
             return False
 
-    def ask(self, image: str, instruction: str) -> requests.Response:
+    def ask(self, image: str, instruction: str, tokens: int = TOKENS) -> requests.Response:
         rows = {"columns": ["image", "instruction"], "data": [[image, instruction]]}
-        body = {"dataframe_split": rows, "params": {"max_new_tokens": TOKENS}}
+        body = {"dataframe_split": rows, "params": {"max_new_tokens": tokens}}
         return requests.post(f"{self.uri}/invocations", json=body, timeout=PATIENCE)
 
     def answer(self, image: str, instruction: str) -> str:
@@ -154,12 +154,13 @@ def test_what_cannot_be_answered_is_an_error_that_names_it_and_the_server_goes_o
 ) -> None:
     before = server.answer(png(), INSTRUCTIONS[0])
     refused = server.ask(image, instruction)
-    assert refused.status_code == 400 and problem in refused.json()["stack_trace"], refused.text
+    assert refused.status_code == 400 and problem in refused.json()["message"], refused.text
     assert server.answer(png(), INSTRUCTIONS[0]) == before
 
 
-def test_the_server_runs_the_package_that_came_with_the_model(server: ServingServer) -> None:
-    assert "/code/groundtune/images.py" in server.ask("", INSTRUCTIONS[0]).json()["stack_trace"]
+def test_a_wrong_setting_is_named_too(server: ServingServer) -> None:
+    refused = server.ask(png(), INSTRUCTIONS[0], tokens=0)
+    assert refused.status_code == 400 and "setting 'max_new_tokens' is 0" in refused.json()["message"]
 
 
 def test_a_small_picture_whose_base64_no_file_could_be_named_is_read(server: ServingServer) -> None:

@@ -23,11 +23,15 @@ _STOP_TIMEOUT = 30.0  # SeaweedFS may take 26 s to answer SIGTERM
 _SCRIPTS = Path(sys.executable).parent
 
 
+_given: set[int] = set()  # by this process, neighbours included
+
+
 def free_port() -> int:
     """A loopback TCP port that nothing listens on, and whose +10000 neighbour (weed's gRPC port) is free as well.
 
     Tests that run in several processes get ports that end in their own process's digit: between finding a port and
-    listening on it, another process could find the same.
+    listening on it, another process could find the same. No port is given twice: a server asks for all of its own
+    before it listens on any.
     """
     worker = os.environ.get("PYTEST_XDIST_WORKER")  # gw0, gw1, ...
     while True:
@@ -38,7 +42,9 @@ def free_port() -> int:
             port += int(worker.removeprefix("gw")) % 10 - port % 10
         if port + 10000 > 65535:
             port -= 30000
-        if port > 1024 and _bindable(port) and _bindable(port + 10000):
+        taken = {port, port + 10000} & _given
+        if port > 1024 and not taken and _bindable(port) and _bindable(port + 10000):
+            _given.update((port, port + 10000))
             return port
 
 

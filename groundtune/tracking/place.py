@@ -27,8 +27,11 @@ URI = "MLFLOW_TRACKING_URI"
 # Stages whose face has a KFP Metrics output. With the plugin the backend logs what is in it, once the task has ended,
 # into the same run: logging those scalars here as well would double them. A test compares this with components/.
 KFP_METRICS = frozenset(
-    {"evaluate", "probe_modality", "score_answers", "select_pairs", "train_dpo", "train_dpo_job", "write_report"}
-)
+    {
+        "evaluate", "probe_modality", "report_rounds", "score_answers", "select_pairs", "train_dpo", "train_dpo_job",
+        "write_report",
+    }
+)  # fmt: skip
 # Faces with such an output whose task runs several stages: each of them logs its own figures under its name there.
 KFP_METRICS_OF_TASKS = frozenset({"train_method"})
 

@@ -11,6 +11,7 @@ from transformers import AutoProcessor, LlavaForConditionalGeneration
 
 from groundtune.candidates.engines.vllm_checkpoint import OLD_NAME
 from groundtune.errors import CheckpointError, SettingError, TrackingError
+from groundtune.promotion.champions import Champions
 from groundtune.promotion.export import export
 from groundtune.promotion.registry import register
 from groundtune.settings import RegistrySettings
@@ -21,7 +22,9 @@ from tests.tiny_checkpoints import tiny_adapter, tiny_llava
 
 @pytest.fixture
 def version(models: tuple[Path, Path], name: str) -> str:
-    return register(models[1], str(models[0]), None, RegistrySettings(name, "champion")).uri
+    made = register(models[1], str(models[0]), None, RegistrySettings(name))
+    Champions(name).promote(made.version, None, "the only one")
+    return made.uri
 
 
 def logits(model: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,9 @@ benchmarks_root: {S3}benchmarks
 evaluation: {{benchmarks: {{chair: chair.jsonl}}, vocabulary: synonyms.txt}}
 training: {{epochs: 2}}
 """
-RETRAINING = RUN.replace(f"prompts: {S3}prompts.jsonl", f"inbox: {S3}inbox\nrounds_root: {S3}rounds")
+RETRAINING = RUN.replace(f"prompts: {S3}prompts.jsonl", f"inbox: {S3}inbox\nrounds_root: {S3}rounds").replace(
+    "chair: chair.jsonl", "chair: chair.jsonl, pope_random: pope.json"
+)
 
 
 @pytest.fixture(scope="session", params=sorted(CONTRACTS))

@@ -11,7 +11,7 @@ from groundtune.errors import SettingError
 from groundtune.settings import GateSettings, PrepareSettings
 from groundtune.settings.sections import OF_COMPARISON, OF_RETRAINING, SECTIONS, check_settings
 from pipelines import config_files
-from pipelines.defaults import DEFAULT_POOL
+from pipelines.defaults import DEFAULT_POOL, PREPARE_OF_A_ROUND
 from pipelines.methods import BASELINES, PRESETS, resolved
 
 KINDS = {str: "a text", bool: "true or false", int: "a whole number", dict: "a mapping", list: "a list"}
@@ -196,11 +196,10 @@ class RetrainConfig(RunConfig):
         from groundtune.promotion.measurable import check_rules  # numpy: `--help` shall answer at once
         from groundtune.retraining.opening import check_whole
 
-        sections = _completed(self.sections, self.SECTIONS)
+        prepare = {**PREPARE_OF_A_ROUND, **self.sections.get("prepare", {})}
+        sections = _completed({**self.sections, "prepare": prepare}, self.SECTIONS)
         check_rules(GateSettings.of(sections["gate"]), sections["evaluation"]["benchmarks"])
         check_whole(PrepareSettings.of(sections["prepare"]))
-        if "max_rejected_share" not in self.sections.get("prepare", {}):
-            sections["prepare"]["max_rejected_share"] = 1.0
         return {
             **{name: getattr(self, name) for name in (*self.PATHS, "num_shards", "title")},
             "images_root": self.images_root or self.inbox,

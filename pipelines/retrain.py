@@ -16,13 +16,12 @@ from components.measure_drift import measure_drift
 from components.open_round import open_round
 from components.register_adapter import register_adapter
 from components.report_rounds import report_rounds
-from pipelines.defaults import DEFAULT_POOL, DEFAULTS
+from pipelines.defaults import DEFAULT_POOL, DEFAULTS, PREPARE_OF_A_ROUND
 from pipelines.exit_handler import with_exit_handler
 from pipelines.placement import on_cpu
 from pipelines.preference_training import Pools, checks, train_on_preferences
 
-# The gate counts rejected rows and refuses; a round that stopped at them would hand them on to the next one for ever.
-PREPARE = {**DEFAULTS["prepare"], "max_rejected_share": 1.0}
+PREPARE = {**DEFAULTS["prepare"], **PREPARE_OF_A_ROUND}
 NO_PROBE = {**DEFAULTS["probe"], "questions": 0, "captions": 0, "pairs": 0}
 
 
@@ -204,7 +203,7 @@ def _pipeline(image_preferences: bool, packaged: bool) -> Any:
     name = "groundtune-retrain-with-images" if image_preferences else "groundtune-retrain"
     body = _define(image_preferences)
     return dsl.pipeline(
-        with_exit_handler(body, retrains=True) if packaged else body,
+        with_exit_handler(body) if packaged else body,
         name=name,
         description="A round: what arrived, a challenger from the champion, benchmarks, the gate, the registry.",
     )

@@ -36,11 +36,12 @@ def run(
         for name, content in {"report.html": html, **drawn}.items():
             file = _write(Path(folder) / name, content)
             storage.publish_file(file, storage.join(root, name))
-        log.metrics(scalars(found))
+        served = scalars(found)
+        log.metrics(served)
         for line in (headline(found), explanation(found), *cautions(found)):
             say(STAGE, line)
-        tracking.summary(scalars(found), [Path(folder) / "report.html"], text)
-    return scalars(found)
+        tracking.summary(served, [Path(folder) / "report.html"], text)
+    return served
 
 
 def scalars(found: Stories) -> dict[str, float]:

@@ -83,7 +83,7 @@ def _keep(now: Mapping[str, Distribution], place: str) -> None:
 def _first(rounds: str) -> dict[str, Distribution]:
     kept = Rounds(rounds)
     for number in kept.numbers():
-        file = storage.join(storage.join(rounds, f"{number:05d}"), _FILE)
+        file = storage.join(kept.place(number), _FILE)
         if kept.notes(number)["state"] == DONE and storage.exists(file):
             content = json.loads(storage.read_bytes(file))
             return {name: Distribution.from_mapping(one) for name, one in content.items()}

@@ -64,6 +64,10 @@ class Rounds:
     def __init__(self, root: str):
         self.root = root
 
+    def place(self, number: int) -> str:
+        """The folder of a round."""
+        return storage.join(self.root, f"{number:05d}")
+
     def numbers(self) -> list[int]:
         """Of all rounds that were begun, rising."""
         return sorted(
@@ -77,7 +81,7 @@ class Rounds:
 
     def notes(self, number: int) -> dict[str, Any]:
         """What a round's two files say: begun, new, again, unreadable; state, why and ended, "" while it runs."""
-        place = storage.join(self.root, f"{number:05d}")
+        place = self.place(number)
         begun = json.loads(storage.read_bytes(storage.join(place, _BEGUN)))
         file = storage.join(place, _ENDED)
         ended = json.loads(storage.read_bytes(file)) if storage.exists(file) else {}
@@ -131,7 +135,7 @@ class Rounds:
         return known, json.loads(storage.read_bytes(storage.join(last.place, _BEGUN)))["files_before"]
 
     def _begin(self, number: int, folder: Path, known: set[bytes], gathered: "_Gathered", new: int) -> Round:
-        place, claim = storage.join(self.root, f"{number:05d}"), uuid.uuid4().hex
+        place, claim = self.place(number), uuid.uuid4().hex
         (folder / _RECORDS).write_bytes(b"".join(gathered.records))
         (folder / _KNOWN).write_bytes(b"".join(sorted(known)))
         for name in (_ROWS, _RECORDS, _KNOWN):
@@ -150,7 +154,7 @@ class Rounds:
 
     def read(self, number: int) -> Round:
         """The round of that number, one that was begun."""
-        place = storage.join(self.root, f"{number:05d}")
+        place = self.place(number)
         begun = json.loads(storage.read_bytes(storage.join(place, _BEGUN)))
         return Round(
             number=number,

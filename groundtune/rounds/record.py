@@ -84,11 +84,10 @@ def decided_in(place: str) -> RoundRecord | None:
 def stories(root: str) -> list[RoundStory]:
     """All rounds below `root`, the first one first."""
     rounds = Rounds(root)
-    return [_story(root, number, rounds.notes(number)) for number in rounds.numbers()]
+    return [_story(number, decided_in(rounds.place(number)), rounds.notes(number)) for number in rounds.numbers()]
 
 
-def _story(root: str, number: int, notes: Mapping[str, Any]) -> RoundStory:
-    record = decided_in(storage.join(root, f"{number:05d}"))
+def _story(number: int, record: RoundRecord | None, notes: Mapping[str, Any]) -> RoundStory:
     state = RUNNING
     if notes["state"] == FAILED:
         state = FAILED
